@@ -1,0 +1,112 @@
+# Every chore is one target; hooks and CI call the same ones. `make help` lists them.
+
+# What a caller may set, as in: make serve PORT=3001
+PORT ?= 3000
+IMAGE ?= gender_classifier:latest
+# The first that runs and is new enough, else the python3 there is: requirements/install.py says what it lacks.
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; \
+	done; command -v python3)
+
+# A docker that runs, else podman.
+ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || { command -v podman >/dev/null && echo podman; })
+
+BIN := .venv/bin
+# As an activated environment has it: DVC's stages and `bentoml build` look for their tools there.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# None of the tools reports to its makers.
+export BENTOML_DO_NOT_TRACK = True
+export DO_NOT_TRACK = 1
+export DVC_NO_ANALYTICS = 1
+export MLFLOW_DISABLE_TELEMETRY = true
+
+.DEFAULT_GOAL := help
+.SILENT:
+
+##@ Use
+.PHONY: help
+help: ## list the targets
+	awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: serve
+serve: install-train ## set everything up, train if there is no model, serve (PORT=3000)
+	$(BIN)/python -m serving.port "$(PORT)"
+	$(BIN)/python -m training --if-missing
+	echo "Serving on http://localhost:$(PORT) in a few seconds: API docs at /, metrics at /metrics. Ctrl-C stops."
+	exec $(BIN)/bentoml serve --port "$(PORT)"
+
+.PHONY: train
+train: install-train ## run the pipeline on the embedded data or on your own (DATA=people.csv)
+	$(BIN)/python -m training $(if $(DATA),--data "$(DATA)")
+
+.PHONY: mlflow
+mlflow: install-train ## browse the training runs
+	exec $(BIN)/mlflow ui
+
+##@ Ship
+.PHONY: build
+build: install-train ## build a Bento: the service and its model in one folder
+	$(BIN)/python -m training --if-missing
+	$(BIN)/bentoml build
+
+.PHONY: image
+image: engine-found build ## build a container image with docker or podman (IMAGE=gender_classifier:latest)
+	DOCKER_BUILDKIT=1 $(BIN)/bentoml containerize gender_classifier:latest --image-tag "$(IMAGE)" \
+		--backend $(ENGINE) $(CONTAINERIZE_OPTS)
+	$(ENGINE) image inspect "$(IMAGE)" >/dev/null
+	echo "Built $(IMAGE). To run it: $(ENGINE) run --rm -p 3000:3000 $(IMAGE)"
+
+##@ Change
+.PHONY: test
+test: lint types ## lint, check types, run every test and measure coverage
+	$(BIN)/python -m pytest --cov
+
+.PHONY: check
+check: lint types ## lint, check types, run the fast tests
+	$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: lint
+lint: install-dev ## find mistakes and unformatted code
+	$(BIN)/ruff format --quiet --diff .
+	$(BIN)/ruff check --quiet .
+
+.PHONY: types
+types: install-dev ## check the types
+	$(BIN)/mypy
+
+.PHONY: format
+format: install-dev ## format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: hooks
+hooks: install-dev ## let git run the checks at every commit
+	$(BIN)/pre-commit install
+
+compile := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+.PHONY: lock
+lock: install-dev ## write the locks again after a change of pyproject.toml (UPGRADE=1: newest versions)
+	$(compile) $(if $(UPGRADE),--upgrade) requirements/uv.in --output-file requirements/uv.txt
+	$(compile) $(if $(UPGRADE),--upgrade) pyproject.toml --extra serve --extra train --extra dev \
+		--output-file requirements/dev.txt
+	$(compile) pyproject.toml --extra serve --extra train --constraint requirements/dev.txt \
+		--output-file requirements/train.txt
+	$(compile) pyproject.toml --extra serve --constraint requirements/dev.txt --output-file requirements/serve.txt
+
+.PHONY: clean
+clean: ## remove caches and reports; the environment, data and models stay
+	rm -rf .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache htmlcov
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+install-%:
+	python="$(PYTHON)"; command -v "$$python" >/dev/null || { \
+		echo "error: Python 3.11 or newer is needed and $${python:-python3} was not found: install it (Debian, Ubuntu:" \
+		"apt install python3.11 python3.11-venv) or name one, as in: make serve PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	"$$python" requirements/install.py $*
+
+engine-found:
+	test -n "$(ENGINE)" || { echo "error: no container engine is running: start docker, or install podman" \
+		"(Debian, Ubuntu: apt install podman)" >&2; exit 1; }

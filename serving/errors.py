@@ -1,0 +1,77 @@
+"""The one shape of an error, and sentences for what a client got wrong."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pydantic_core
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from serving.schema import FEATURES, MAX_ROWS
+
+_EXPECTED = {feature.name: feature.expected for feature in FEATURES}
+_MOST_DETAILS = 100
+_IMPLAUSIBLE = ("greater_than_equal", "less_than_equal")
+
+
+class RequestError(Exception):
+    """Something a client can mend. `status`: 400 to 503; `detail`: machine-readable items behind the sentence."""
+
+    def __init__(
+        self, status: int, message: str, detail: Sequence[Any] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.detail, self.headers = status, message, list(detail), headers
+
+    def response(self) -> Response:
+        """Return `{"error": sentence, "detail": [...]}` with the status."""
+        return error_response(self.status, self.message, self.detail, self.headers)
+
+
+def error_response(
+    status: int, message: str, detail: Sequence[Any] = (), headers: Mapping[str, str] | None = None
+) -> Response:
+    content = pydantic_core.to_json({"error": message, "detail": list(detail)}, inf_nan_mode="constants")
+    return Response(content, status, headers, "application/json")
+
+
+def invalid(error: ValidationError, fields: Sequence[str]) -> RequestError:
+    """Turn what pydantic found in a body with these fields into a 400 that names place, value and expectation."""
+    problems = error.errors(include_url=False, include_context=False)
+    items = [_item(problem, fields) for problem in problems[:_MOST_DETAILS]]
+    others = len(problems) - 1
+    more = f"; {others} more problem{'s' if others > 1 else ''} in detail" if others else ""
+    return RequestError(400, items[0]["error"] + more, items)
+
+
+def implausible(error: ValidationError) -> list[str]:
+    """Name the features that were refused because their value is out of the plausible range, with repetition."""
+    return [
+        str(problem["loc"][-1])
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+        if problem["type"] in _IMPLAUSIBLE and problem["loc"] and problem["loc"][-1] in _EXPECTED
+    ]
+
+
+def _item(problem: Any, fields: Sequence[str]) -> dict[str, Any]:
+    location: tuple[int | str, ...] = problem["loc"]
+    kind, last = problem["type"], location[-1] if location else None
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".") or "the body"
+    if kind == "json_invalid":
+        message = f"the body is not JSON: {problem['msg'].removeprefix('Invalid JSON: ')}"
+    elif kind == "missing":
+        message = f"{where} is missing; expected {_EXPECTED.get(str(last), 'a list of rows')}"
+    elif kind == "extra_forbidden":
+        known = fields if len(location) == 1 else _EXPECTED
+        message = f"{_shown(where)} is not known here; expected only {', '.join(known)}"
+    elif kind in ("too_short", "too_long"):
+        message = f"{where} has {len(problem['input'])} items; expected 1 to {MAX_ROWS}"
+    else:
+        expected = _EXPECTED.get(str(last), "a list of rows" if last == "rows" else "an object")
+        message = f"{where} is {_shown(problem['input'])}; expected {expected}"
+    return {"error": message, "location": list(location), "type": kind}
+
+
+def _shown(value: object) -> str:
+    text = pydantic_core.to_json(value, fallback=repr, inf_nan_mode="constants").decode()
+    return text if len(text) <= 60 else f"{text[:57]}..."

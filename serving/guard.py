@@ -1,0 +1,147 @@
+"""The door in front of the API: key, content type, body size, concurrency, origins.
+
+Health and metrics do not pass through it.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.errors import RequestError, error_response
+from serving.settings import Settings
+
+# A body that has not arrived by then was never meant to.
+_BODY_SECONDS = 30.0
+_DRAIN_SECONDS = 5.0
+
+
+class Guard:
+    """ASGI middleware that answers what must not reach the API, and hands the rest on with its body read.
+
+    The body is read before the request takes one of the places, so a client that sends slowly holds none.
+
+    Args:
+        routes: the paths it guards, for POST. Everything else is the router's.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, routes: Collection[str]) -> None:
+        self._app = app
+        self._routes = frozenset(routes)
+        self._keys = [key.encode() for key in settings.api_keys]
+        self._most_bytes = settings.max_body_bytes
+        self._places = settings.max_concurrency
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._routes:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            self._check_key(headers)
+            _check_content(headers)
+            body = await self._read(headers, receive)
+            if self._places <= 0:
+                raise RequestError(
+                    429, "too many requests at once: try again in a second", headers={"Retry-After": "1"}
+                )
+        except RequestError as error:
+            await _refuse(error, headers, scope, receive, send)
+            return
+        if body is None:
+            return
+        self._places -= 1
+        try:
+            await self._app(scope, _replay(body, receive), send)
+        finally:
+            self._places += 1
+
+    def _check_key(self, headers: Headers) -> None:
+        if not self._keys:
+            return
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        candidate = given.strip().encode() if scheme.lower() == "bearer" else b""
+        # Every key is compared, so the time tells neither which one nor how much of it was right.
+        if not sum(hmac.compare_digest(candidate, key) for key in self._keys):
+            message = "the key is missing or wrong: send the header `Authorization: Bearer KEY`"
+            raise RequestError(401, message, headers={"WWW-Authenticate": "Bearer"})
+
+    async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
+        """Return the body, or None if the client left."""
+        too_large = RequestError(413, f"the body is larger than {self._most_bytes} bytes (MAX_BODY_BYTES)")
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > self._most_bytes:
+            raise too_large
+        chunks, size = [], 0
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    chunks.append(message.get("body", b""))
+                    size += len(chunks[-1])
+                    if size > self._most_bytes:
+                        raise too_large
+                    if not message.get("more_body", False):
+                        return b"".join(chunks)
+        except TimeoutError:
+            raise RequestError(400, f"the body did not arrive within {_BODY_SECONDS:g} seconds") from None
+
+
+class Cors(CORSMiddleware):
+    """Lets pages of the configured origins call, and says in our shape of an error why others may not."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        allowed = ("Authorization", "Content-Type")
+        super().__init__(app, settings.cors_origins, allow_methods=("GET", "POST"), allow_headers=allowed)
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        answer = super().preflight_response(request_headers)
+        if answer.status_code < 400:
+            return answer
+        return error_response(answer.status_code, str(answer.body, "utf-8"), headers={"Vary": "Origin"})
+
+
+def _check_content(headers: Headers) -> None:
+    kind, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
+    charsets = [part.removeprefix("charset=").strip('"') for part in parameters if part.startswith("charset=")]
+    if kind != "application/json" or any(charset not in ("utf-8", "utf8", "us-ascii") for charset in charsets):
+        came = headers.get("content-type", "none")[:80]
+        raise RequestError(415, f"the content type is {came}; expected application/json in UTF-8")
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise RequestError(415, f"the content encoding is {encoding[:80]}; expected none")
+
+
+async def _refuse(error: RequestError, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer at once, then let the rest of the body run into the void.
+
+    To close while the client still sends would reset the connection, and the client would never read why.
+    """
+
+    async def keep_open(message: Message) -> None:
+        await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+    await error.response()(scope, receive, keep_open)
+    if "expect" not in headers:
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
+                    pass
+        except TimeoutError:
+            pass
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replayed

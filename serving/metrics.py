@@ -1,0 +1,102 @@
+"""The model's own Prometheus metrics; BentoML's are beside them on /metrics and right over any number of workers."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.model import Floats, Scores
+from serving.reference import Bins
+from serving.schema import CLASSES, FEATURES, NAMES, Flag
+from serving.store import StoredModel
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter
+
+PROTOCOLS = ("http",)
+_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
+
+
+@cache
+def _families() -> SimpleNamespace:
+    # prometheus_client looks for PROMETHEUS_MULTIPROC_DIR when it is imported, and BentoML sets it for workers only.
+    from prometheus_client import Counter, Gauge, Histogram
+
+    def gauge(name: str, text: str, *labels: str) -> Gauge:
+        # Every worker sets the same value; after a swap the newest is the true one.
+        return Gauge(name, text, ("model", *labels), multiprocess_mode="mostrecent")
+
+    def counter(name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, ("model", *labels))
+
+    return SimpleNamespace(
+        info=gauge("model_info", "1 for the model that answers"),
+        reference_rows=gauge("model_reference_rows", "Rows of training data behind the reference"),
+        reference_ratio=gauge(
+            "model_feature_bin_reference_ratio", "Share of the training rows in a bin", "feature", "bin"
+        ),
+        psi_chi2=gauge("model_feature_psi_chi2", "Chi-square quantile of the drift threshold", "feature"),
+        psi_floor=gauge("model_feature_psi_floor", "Drift below this does not matter", "feature"),
+        predictions=counter("model_predictions", "Rows answered", "protocol", "label"),
+        outliers=counter("model_outliers", "Rows answered that are unlike the training data"),
+        feature_bins=counter("model_feature_bin", "Rows answered, by bin of a feature", "feature", "bin"),
+        probability_bins=counter(
+            "model_probability_bin", f"Rows answered, by training decile of P({CLASSES[-1]})", "bin"
+        ),
+        implausible=counter("model_implausible", "Values refused as out of the plausible range", "feature"),
+        seconds=Histogram(
+            "model_prediction_seconds",
+            "Time to score one call, in seconds",
+            ("model", "protocol"),
+            buckets=_SECONDS,
+        ),
+    )
+
+
+class ModelMetrics:
+    """The series of one model. Every one exists from the start, so that a rate() never misses the first event."""
+
+    def __init__(self, stored: StoredModel) -> None:
+        f, tag = _families(), stored.tag
+        reference = stored.reference
+        f.info.labels(tag).set(1)
+        f.reference_rows.labels(tag).set(reference.rows)
+        self._features: list[tuple[Bins, list[Counter]]] = []
+        for feature in FEATURES:
+            name, bins = feature.name, reference.features[feature.name]
+            labels = ("0", "1") if isinstance(feature, Flag) else bins.labels
+            f.psi_chi2.labels(tag, name).set(bins.chi2)
+            f.psi_floor.labels(tag, name).set(bins.floor)
+            for label, ratio in zip(labels, bins.ratios, strict=True):
+                f.reference_ratio.labels(tag, name, label).set(ratio)
+            self._features.append((bins, [f.feature_bins.labels(tag, name, label) for label in labels]))
+        self._outliers = f.outliers.labels(tag)
+        self._deciles = reference.probability
+        self._probability = [f.probability_bins.labels(tag, label) for label in reference.probability.labels]
+        self._implausible = {name: f.implausible.labels(tag, name) for name in NAMES}
+        self._labels = {name: [f.predictions.labels(tag, name, label) for label in CLASSES] for name in PROTOCOLS}
+        self._seconds = {name: f.seconds.labels(tag, name) for name in PROTOCOLS}
+
+    def observe(self, rows: Floats, scores: Scores, protocol: str, seconds: float) -> None:
+        """Count n answered rows, float64 [n, d], that one call scored."""
+        _add(self._labels[protocol], np.bincount(scores.label, minlength=len(CLASSES)))
+        self._outliers.inc(int(scores.outlier.sum()))
+        for (bins, counters), column in zip(self._features, rows.T, strict=True):
+            _add(counters, bins.count(column))
+        _add(self._probability, self._deciles.count(scores.probabilities[:, -1]))
+        self._seconds[protocol].observe(seconds)
+
+    def refused(self, features: list[str]) -> None:
+        """Count values refused as implausible, by feature name."""
+        for name in features:
+            self._implausible[name].inc()
+
+
+def _add(counters: list[Counter], counts: NDArray[np.intp]) -> None:
+    for counter, count in zip(counters, counts.tolist(), strict=True):
+        if count:
+            counter.inc(count)

@@ -1,0 +1,25 @@
+"""What every test may use, and what keeps tests off the machine's own stores."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# BentoML reads BENTOML_HOME when it is imported, and conftest.py comes before every such import.
+_HOME = tempfile.mkdtemp(prefix="bentoml-home-")
+os.environ["BENTOML_HOME"] = _HOME
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def gender_csv() -> Path:
+    """Return the path of the real data, which is not ours to ship."""
+    path = os.environ.get("GENDER_CSV")
+    if not path:
+        pytest.skip("GENDER_CSV is not set: it names a file of real data, which the project does not ship")
+    return Path(path)

@@ -1,0 +1,31 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.models import fit, write_model
+from tests.processes import fresh_terminal
+from tests.servers import ROOT
+
+_SAVE = "import pathlib, sys; from serving import store; print(store.save(pathlib.Path(sys.argv[1]), {}))"
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BENTOML_HOME of its own, since building fills it, whose store holds one model."""
+    home = tmp_path_factory.mktemp("home")
+    files = tmp_path_factory.mktemp("model")
+    write_model(files, fit())
+    # In a process of its own: BentoML takes its home at import, and in this one that is another.
+    subprocess.run(
+        [sys.executable, "-c", _SAVE, files], cwd=ROOT, env=fresh_terminal(BENTOML_HOME=str(home)), check=True
+    )
+    return home
+
+
+@pytest.fixture(scope="session")
+def model(home: Path) -> str:
+    """The tag of the model."""
+    version = (home / "models" / "gender_classifier" / "latest").read_text()
+    return f"gender_classifier:{version}"

@@ -1,0 +1,76 @@
+"""`make image` with the engine that is there, and the container it makes."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serving.schema import Row
+from tests.processes import fresh_terminal
+from tests.servers import ROOT, free_port
+from tests.tools import require_tool
+
+pytestmark = pytest.mark.slow
+
+IMAGE = f"gender_classifier:test-{os.getpid()}"
+ROW = Row.model_json_schema()["examples"][0]
+
+
+@pytest.fixture(scope="module")
+def engine() -> str:
+    """The container engine that `make image` finds."""
+    docker = subprocess.run("docker info", shell=True, capture_output=True, check=False)  # noqa: S602
+    return "docker" if docker.returncode == 0 else require_tool("podman", "apt install podman")
+
+
+@pytest.fixture(scope="module")
+def image(engine: str, home: Path) -> Iterator[str]:
+    """The name of an image that `make image` built."""
+    made = subprocess.run(
+        ["make", "image", f"IMAGE={IMAGE}"],
+        cwd=ROOT,
+        env=fresh_terminal(BENTOML_HOME=str(home)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert f"Built {IMAGE}" in made.stdout
+    yield IMAGE
+    subprocess.run([engine, "rmi", "--force", IMAGE], capture_output=True, check=True)
+
+
+def test_image_is_there(engine: str, image: str) -> None:
+    assert subprocess.run([engine, "image", "inspect", image], capture_output=True, check=False).returncode == 0
+
+
+def test_container_answers(engine: str, image: str, model: str) -> None:
+    port = free_port()
+    run = [engine, "run", "--detach", "--publish", f"127.0.0.1:{port}:3000", image]
+    container = subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport(retries=3)) as client:
+            wait_ready(client)
+            [prediction] = client.post("/predict", json={"rows": [ROW]}).raise_for_status().json()
+        assert prediction["model"] == model
+        began = time.monotonic()
+        subprocess.run([engine, "stop", container], capture_output=True, check=True)
+        assert time.monotonic() - began < 9, "it did not stop at SIGTERM and was killed"
+    finally:
+        subprocess.run([engine, "rm", "--force", container], capture_output=True, check=True)
+
+
+def wait_ready(client: httpx.Client, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if client.get("/readyz").is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError("the container is not ready")

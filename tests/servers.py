@@ -1,0 +1,78 @@
+"""Real servers for tests: on 127.0.0.1, on a free port, ended by their own pid."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import httpx
+
+from tests.processes import started, stop
+
+ROOT = Path(__file__).parent.parent
+DEFAULTS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: `url` without a last slash, `process` of its master, `log` that it writes to."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_ready(server: Server, seconds: float = 120) -> None:
+    """Wait until the server answers requests. Fails with what it printed if that does not happen."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and server.process.poll() is None:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{server.url}/readyz", timeout=5).is_success:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"{server.url} is not ready:\n{server.log.read_text()}")
+
+
+def bentoml_serve(
+    home: Path, port: int, settings: Mapping[str, str], target: str = "service:GenderClassifier"
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command that serves from the model store of a BENTOML_HOME, and its environment."""
+    command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
+    return command, {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", **settings}
+
+
+@contextmanager
+def serving(
+    home: Path,
+    log: Path,
+    settings: Mapping[str, str] = DEFAULTS,
+    target: str = "service:GenderClassifier",
+    folder: Path = ROOT,
+) -> Iterator[Server]:
+    """Serve until the block ends, then see to it that SIGTERM leaves nothing running.
+
+    Args:
+        settings: environment variables of the server.
+    """
+    port = free_port()
+    command, environment = bentoml_serve(home, port, settings, target)
+    with started(command, folder, environment, log) as process:
+        server = Server(f"http://127.0.0.1:{port}", process, log)
+        wait_ready(server)
+        yield server
+        if process.poll() is None:
+            assert not stop(process, signal.SIGTERM), "the server left processes behind"

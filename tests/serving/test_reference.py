@@ -1,0 +1,19 @@
+import dataclasses
+import json
+
+import numpy as np
+
+from serving.reference import Bins, Reference
+
+
+def test_a_bin_holds_its_lower_edge_and_not_its_upper_one() -> None:
+    bins = Bins((1.0, 2.0), (0.2, 0.3, 0.5), 27.6, 0.1)
+    assert bins.count(np.array([-9.0, 0.99, 1.0, 1.5, 2.0, 99.0])).tolist() == [2, 2, 2]
+    assert bins.count(np.array([])).tolist() == [0, 0, 0]
+    assert bins.labels == ("(-inf, 1)", "[1, 2)", "[2, inf)")
+
+
+def test_a_reference_survives_json() -> None:
+    bins = Bins((0.1 + 0.2,), (0.25, 0.75), 19.5, 0.02)
+    reference = Reference(500, {"a": bins}, bins, -7.25)
+    assert Reference.from_dict(json.loads(json.dumps(dataclasses.asdict(reference)))) == reference

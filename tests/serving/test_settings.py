@@ -1,0 +1,32 @@
+import pytest
+
+from serving.settings import Settings, SettingsError
+
+
+def test_without_variables_the_defaults_hold_and_an_empty_variable_is_none() -> None:
+    assert Settings.from_environment({}) == Settings() == Settings.from_environment({"WORKERS": " ", "API_KEYS": ""})
+
+
+def test_values_are_read_and_others_are_left_alone() -> None:
+    settings = Settings.from_environment({"WORKERS": "3", "API_KEYS": "a, b c", "ACCESS_LOG": "on", "HOME": "/"})
+    assert (settings.workers, settings.api_keys, settings.access_log) == (3, ("a", "b", "c"), "on")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("WORKERS", "0", "greater than or equal to 1"),
+        ("WORKERS", "two", "valid integer"),
+        ("WORKERS", "1.5", "valid integer"),
+        ("MAX_BODY_BYTES", "12", "greater than or equal to 1024"),
+        ("MAX_CONCURRENCY", "-1", "greater than or equal to 1"),
+        ("ACCESS_LOG", "yes", "'on' or 'off'"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_in_one_sentence(name: str, value: str, expected: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment({name: value})
+    message = str(caught.value)
+    assert message.startswith(f"{name} is {value!r} (")
+    assert expected in message
+    assert "\n" not in message

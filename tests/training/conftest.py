@@ -1,0 +1,87 @@
+"""A copy of the project under git, with its own stores, in which the pipeline can run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from serving.schema import CLASSES, TARGET
+from training.builtin import synthesize
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("serving", "training", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore")
+
+
+@dataclass(frozen=True)
+class Project:
+    root: Path
+
+    @property
+    def home(self) -> Path:
+        return self.root.with_name(f"{self.root.name}-bentoml")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        # Coverage of programs that tests start is configured by these; the stores must not be the machine's.
+        kept = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**kept, "PATH": path, "BENTOML_HOME": str(self.home)}
+
+    def run(self, *command: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run a program in the root; its exit code must be `code`, if one is given."""
+        done = subprocess.run(
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert code is None or done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def python(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, *arguments, code=code)
+
+    def changed(self) -> str:
+        return self.run("git", "status", "--porcelain").stdout
+
+
+def copy(to: Path) -> Project:
+    for part in PARTS:
+        source, target = ROOT / part, to / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, target)
+    project = Project(to)
+    project.run("git", "init", "--quiet")
+    project.run("git", "add", "--all")
+    who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    project.run("git", *who, "commit", "--quiet", "--no-verify", "--message", "start")
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Return a fresh copy, in which nothing has run."""
+    return copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a copy in which `dvc repro` has run once. Do not change it."""
+    project = copy(tmp_path_factory.mktemp("reproduced") / "project")
+    project.run("dvc", "repro")
+    return project
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a copy in which `make train DATA=...` has run once, on 600 rows with 0/1 labels."""
+    folder = tmp_path_factory.mktemp("trained")
+    project, own = copy(folder / "project"), folder / "own rows.csv"
+    frame = synthesize(600, seed=99)
+    frame.assign(**{CLASSES[-1]: (frame.pop(TARGET) == CLASSES[-1]).astype(int)}).to_csv(own, index=False)
+    project.python("-m", "training", "--data", str(own))
+    return project
