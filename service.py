@@ -55,7 +55,7 @@ class GenderClassifier:
     @bentoml.api(input_spec=PredictBody, output_spec=PredictionsAnswer, batchable=True, max_batch_size=MAX_ROWS)
     async def predict(self, rows: list[Row]) -> list[dict[str, Any]]:
         """Predict 1 to 10,000 rows; concurrent calls are merged into one."""
-        # Scoring is so fast that callers would never meet: each merged call waits for the next ones to gather behind it.
+        # Scoring is so fast that callers would never meet: while a merged call waits, the next ones gather behind it.
         await asyncio.sleep(GATHER_SECONDS)
         return self.predictor.predict(to_array(rows), "http").to_dicts()
 
