@@ -1,10 +1,10 @@
 """BentoML's service and its ASGI application with our door: errors of one shape, our index page, our middlewares.
 
-Everything here overrides private classes of bentoml, which is why pyproject.toml pins it to one minor release and
-tests/serving/test_app.py holds each override to what it is for.
+Everything here overrides private classes of bentoml, which is why pyproject.toml pins it to one minor release.
 """
 
 import logging
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from serving.errors import RequestError, error_response, implausible, invalid
+from serving.errors import error_response, implausible, invalid
 from serving.guard import Cors, Guard
 from serving.openapi import document
 from serving.settings import Settings
@@ -74,8 +74,6 @@ class AppFactory(ServiceAppFactory):
         except ValidationError as error:
             self._service_instance.predictor.metrics.refused(implausible(error))
             return invalid(error, list(self.service.apis[name].input_spec.model_fields)).response()
-        except RequestError as error:
-            return error.response()
         except ServiceUnavailable:
             return error_response(503, "the service is overloaded: try again in a moment", headers={"Retry-After": "1"})
         except Exception:
@@ -85,7 +83,12 @@ class AppFactory(ServiceAppFactory):
 
     async def openapi_spec_view(self, _: Request) -> Response:
         """Serve the OpenAPI document."""
-        return JSONResponse(self.service.openapi_spec)
+        return JSONResponse(self._document)
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        described: dict[str, Any] = self.service.openapi_spec
+        return described
 
     async def index_page(self, _: Request) -> Response:
         """Serve a page that leads everywhere. BentoML's own would call a tracker of another host."""

@@ -73,7 +73,11 @@ def save(folder: Path, metadata: dict[str, Any]) -> str:
             copyfile(folder / name, created.path_of(name))
         Path(created.path_of(MANIFEST)).write_text(json.dumps(manifest, indent=2))
     # BentoML makes it the latest only if no other model claims a later creation, as one from a fast clock does.
-    (Path(created.path).parent / "latest").write_text(str(created.tag.version))
+    latest = Path(created.path).parent / "latest"
+    # Replaced whole: a server may look at any time.
+    unfinished = latest.with_name(f".{created.tag.version}.latest")
+    unfinished.write_text(str(created.tag.version))
+    unfinished.replace(latest)
     return str(created.tag)
 
 
@@ -117,7 +121,7 @@ def verify(path: Path) -> None:
     Raises:
         ModelError: they differ.
     """
-    name = f"model {MODEL_NAME}:{path.name}"
+    name = f"model {path.parent.name}:{path.name}"
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
         sums, schema = manifest["sha256"], manifest["schema"]

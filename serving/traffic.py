@@ -10,7 +10,7 @@ from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddle
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 UNMATCHED = "unmatched"
-_REAL = "gender_classifier.scope"
+_REAL = "serving.traffic.scope"
 
 
 class BoundedTrafficMetrics(RunnerTrafficMetricsMiddleware):

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from serving.model import Parameters
 from serving.reference import Reference
 from serving.schema import CLASSES, FEATURES, MODEL_NAME, NAMES, TARGET, Flag
@@ -105,7 +107,7 @@ Where that is wrong, its probabilities are off: see the calibration error. Rows 
 ## Parameters
 
 var_smoothing {metadata["var_smoothing"]:g}, which the variances include. Priors: \
-{", ".join(f"{label} {prior:.4f}" for label, prior in zip(CLASSES, metadata["priors"], strict=True))}.
+{", ".join(f"{label} {prior:.4f}" for label, prior in zip(CLASSES, np.exp(parameters.log_prior), strict=True))}.
 
 {learned}
 

@@ -29,13 +29,12 @@ def _parameters() -> Parameters:
         return Parameters(**arrays)
 
 
-def _metadata(params: settings.Settings, kept: Run, parameters: Parameters) -> dict[str, object]:
+def _metadata(params: settings.Settings, kept: Run) -> dict[str, object]:
     return {
         "mlflow_run_id": kept.run_id,
         "data_source": params.data.source,
         "data_sha256": dataset.sha256(),
         "var_smoothing": kept.var_smoothing,
-        "priors": [float(prior) for prior in np.exp(parameters.log_prior)],
         **git_commit(),
         "versions": versions(),
     }
@@ -44,7 +43,7 @@ def _metadata(params: settings.Settings, kept: Run, parameters: Parameters) -> d
 def gather(folder: Path, params: settings.Settings, kept: Run) -> dict[str, object]:
     """Put the files of a stored model into a folder and return the metadata that goes with them."""
     parameters = _parameters()
-    metadata = _metadata(params, kept, parameters)
+    metadata = _metadata(params, kept)
     reference = make_reference(dataset.read(), Model(parameters), params.reference)
     for name in ("estimator.skops", "parameters.npz"):
         shutil.copyfile(CANDIDATE / name, folder / name)

@@ -1,6 +1,7 @@
 """`make image` with the engine that is there, and the container it makes."""
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,8 +24,9 @@ ROW = Row.model_json_schema()["examples"][0]
 @pytest.fixture(scope="module")
 def engine() -> str:
     """The container engine that `make image` finds."""
-    docker = subprocess.run("docker info", shell=True, capture_output=True, check=False)  # noqa: S602
-    return "docker" if docker.returncode == 0 else require_tool("podman", "apt install podman")
+    if shutil.which("docker") and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        return "docker"
+    return require_tool("podman", "apt install podman")
 
 
 @pytest.fixture(scope="module")

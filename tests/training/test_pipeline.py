@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,8 +47,8 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def facts(reproduced: Project) -> dict[str, object]:
-    facts: dict[str, object] = json.loads(reproduced.python("-c", FACTS).stdout.splitlines()[-1])
+def facts(reproduced: Project) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(reproduced.python("-c", FACTS).stdout.splitlines()[-1])
     return facts
 
 
@@ -83,10 +84,10 @@ def test_plots_show(reproduced: Project, tmp_path: Path) -> None:
         assert title in page
 
 
-def test_stored_model(facts: dict[str, object]) -> None:
+def test_stored_model(facts: dict[str, Any]) -> None:
     assert facts["estimator"] == "GaussianNB"
     assert facts["classes"] == list(CLASSES)
-    assert facts["difference"] < 1e-12  # type: ignore[operator]
+    assert facts["difference"] < 1e-12
     metadata = facts["metadata"]
     assert isinstance(metadata, dict)
     assert set(metadata) >= {"mlflow_run_id", "data_sha256", "git_commit", "versions", "var_smoothing", "data_source"}
@@ -94,17 +95,17 @@ def test_stored_model(facts: dict[str, object]) -> None:
     assert metadata["git_dirty"] is False
 
 
-def test_mlflow_runs(facts: dict[str, object]) -> None:
+def test_mlflow_runs(facts: dict[str, Any]) -> None:
     assert facts["bentoml_tags"] == [facts["tag"]] * 2
     children, predictions = facts["children"], facts["predictions"]
     assert isinstance(children, list)
     assert isinstance(predictions, dict)
     assert {"logistic_regression", "mixed_nb"} < set(children)
     assert len(children) > 5
-    assert set(facts["datasets"]) == {1}  # type: ignore[call-overload]
+    assert set(facts["datasets"]) == {1}
     assert facts["signed"] is True
     assert all(labels == sorted(CLASSES) for labels in predictions.values())
-    assert {"accuracy", "evaluation_accuracy"} <= set(facts["metrics"])  # type: ignore[call-overload]
+    assert {"accuracy", "evaluation_accuracy"} <= set(facts["metrics"])
 
 
 def test_make_train_leaves_git_clean(trained: Project) -> None:
