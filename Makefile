@@ -90,11 +90,11 @@ compile := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 .PHONY: lock
 lock: install-dev ## write the locks again after a change of pyproject.toml (UPGRADE=1: newest versions)
 	$(compile) $(if $(UPGRADE),--upgrade) requirements/uv.in --output-file requirements/uv.txt
-	$(compile) $(if $(UPGRADE),--upgrade) pyproject.toml --extra serve --extra train --extra dev \
+	$(compile) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras \
 		--output-file requirements/dev.txt
-	$(compile) pyproject.toml --extra serve --extra train --constraint requirements/dev.txt \
-		--output-file requirements/train.txt
 	$(compile) pyproject.toml --extra serve --constraint requirements/dev.txt --output-file requirements/serve.txt
+	for set in train monitor scale; do $(compile) pyproject.toml --extra serve --extra $$set \
+		--constraint requirements/dev.txt --output-file requirements/$$set.txt || exit; done
 
 .PHONY: clean
 clean: ## remove caches and reports; the environment, data and models stay

@@ -1,4 +1,4 @@
-"""Make .venv and install one of the locked sets into it: `python3 requirements/install.py serve|train|dev`.
+"""Make .venv and install one of the locked sets into it: `python3 requirements/install.py serve`.
 
 Needs nothing but Python's standard library. What can go wrong on somebody's machine ends in one sentence.
 """
@@ -25,10 +25,16 @@ import venv
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# Each set holds the ones after it, at the same versions.
-SETS = ("dev", "train", "serve")
+# What each set holds, itself included, at the same versions.
+SETS = {
+    "serve": ("serve",),
+    "train": ("train", "serve"),
+    "monitor": ("monitor", "serve"),
+    "scale": ("scale", "serve"),
+    "dev": ("dev", "train", "monitor", "scale", "serve"),
+}
 # Disk that a new environment takes, in MB, with a margin for what is unpacked on the way.
-NEEDED_MB = {"dev": 1500, "train": 1300, "serve": 600}
+NEEDED_MB = {"serve": 800, "train": 1500, "monitor": 1500, "scale": 1500, "dev": 2400}
 
 
 class SetupError(Exception):
@@ -48,8 +54,7 @@ class Environment:
 
     def has(self, name: str) -> bool:
         """Tell whether the set, or one that holds it, is installed as it is locked now."""
-        larger_or_same = SETS[: SETS.index(name) + 1]
-        return self.usable() and any(self._stamped(larger) for larger in larger_or_same)
+        return self.usable() and any(self._stamped(each) for each, held in SETS.items() if name in held)
 
     def usable(self) -> bool:
         """Tell whether packages can be added: it may be half made, or left over from a Python that was removed."""
