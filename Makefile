@@ -41,6 +41,10 @@ serve: install-train ## set everything up, train if there is no model, serve (PO
 train: install-train ## run the pipeline on the embedded data or on your own (DATA=people.csv)
 	$(BIN)/python -m training $(if $(DATA),--data "$(DATA)")
 
+.PHONY: rollback
+rollback: install-train ## take the last promotion back (TAG=... to a model of your choice); servers follow
+	$(BIN)/python -m serving.rollback $(TAG)
+
 .PHONY: mlflow
 mlflow: install-train ## browse the training runs
 	exec $(BIN)/mlflow ui
@@ -95,6 +99,10 @@ lock: install-dev ## write the locks again after a change of pyproject.toml (UPG
 	$(compile) pyproject.toml --extra serve --constraint requirements/dev.txt --output-file requirements/serve.txt
 	for set in train monitor scale; do $(compile) pyproject.toml --extra serve --extra $$set \
 		--constraint requirements/dev.txt --output-file requirements/$$set.txt || exit; done
+
+.PHONY: protos
+protos: install-dev ## write the Python of serving/protos again after a change there
+	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. serving/protos/*.proto
 
 .PHONY: clean
 clean: ## remove caches and reports; the environment, data and models stay

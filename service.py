@@ -1,22 +1,24 @@
 """The BentoML service: routes and wiring, nothing else."""
 
 import asyncio
+import os
 import sys
 from typing import Any, cast
 
 import bentoml
 import click
 
-from serving import store
+from serving import store, workers
 from serving.app import Service
 from serving.bodies import ExplanationAnswer, PredictBody, PredictionAnswer, PredictionsAnswer, RowBody
-from serving.metrics import ModelMetrics
 from serving.port import PortError, require_free
 from serving.predictor import Predictor
 from serving.schema import MAX_ROWS, MODEL_NAME, Row, to_array
 from serving.settings import Settings, SettingsError
+from serving.swap import load_first
 
 GATHER_SECONDS = 0.004
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - BentoML's default
 
 try:
     settings = Settings.from_environment()
@@ -30,6 +32,7 @@ except SettingsError as error:
     workers=settings.workers,
     # Without the distribution's build tools, which are half a gigabyte.
     image=bentoml.images.Image(base_image="python:3.11-slim", distro="none", python_version="3.11"),
+    ssl={"enabled": bool(settings.tls_cert), "certfile": settings.tls_cert, "keyfile": settings.tls_key},
     logging={"access": {"enabled": settings.access_log == "on"}},
 )
 class GenderClassifier:
@@ -43,14 +46,21 @@ class GenderClassifier:
         """Refuse to start, once and in one sentence: a worker that fails is started again for ever."""
         try:
             store.load(model_tag())
-            if command := click.get_current_context(silent=True):
-                require_free(command.params["port"] or 3000, command.params["host"] or "")
+            command = click.get_current_context(silent=True)
+            host = (command and command.params["host"]) or EVERYWHERE
+            if command:
+                require_free(command.params["port"] or 3000, host)
+            if settings.grpc_port:
+                require_free(settings.grpc_port, host)
         except (store.ModelError, PortError) as error:
             sys.exit(f"error: {error}")
+        workers.prepare(host)
+        # In a container BentoML would not replace a worker that died, and the others would share its work unseen.
+        os.environ.pop("BENTOML_CONTAINERIZED", None)
 
     def __init__(self) -> None:
-        stored = store.load(model_tag())
-        self.predictor = Predictor(stored, ModelMetrics(stored))
+        self.tag = model_tag()
+        self.predictor = Predictor(load_first(self.tag))
 
     @bentoml.api(input_spec=PredictBody, output_spec=PredictionsAnswer, batchable=True, max_batch_size=MAX_ROWS)
     async def predict(self, rows: list[Row]) -> list[dict[str, Any]]:

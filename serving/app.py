@@ -4,12 +4,15 @@ Everything here overrides private classes of bentoml, which is why pyproject.tom
 """
 
 import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from _bentoml_impl.server.app import ContextMiddleware, ServiceAppFactory
 from _bentoml_sdk import Service as BentoService
+from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from bentoml.exceptions import ServiceUnavailable
@@ -20,16 +23,22 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
 
+from serving import oip
+from serving.drain import DrainMiddleware
 from serving.errors import error_response, implausible, invalid
-from serving.guard import Cors, Guard
+from serving.guard import Cors, Guard, Rule
+from serving.metrics import only
 from serving.openapi import document
 from serving.settings import Settings
-from serving.traffic import BoundedTrafficMetrics
+from serving.traffic import UNMATCHED, TrafficMiddleware
+from serving.worker import Worker
 
 logger = logging.getLogger("bentoml.service")
 _UNEXPECTED = "an unexpected error; the server's log has it"
+_UNCOUNTED = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
+_PAGES = frozenset({"/", "/docs.json", "/schema.json"})
+_STATIC = "/static_content/"
 _INDEX = Path(__file__).parent / "pages" / "index.html"
 
 
@@ -44,41 +53,90 @@ class AppFactory(ServiceAppFactory):
         app.add_exception_handler(Exception, _unexpected)
         return app
 
+    @cached_property
+    def worker(self) -> Worker:
+        settings: Settings = self.service.inner.settings
+        return Worker(settings, self.service.version)
+
+    @asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncGenerator[None, None]:
+        """Run the worker's other servers as long as the application runs."""
+        async with (
+            super().lifespan(app),
+            self.worker.running(self._service_instance.predictor, self._service_instance.tag),
+        ):
+            yield
+
     @property
     def middlewares(self) -> list[Middleware]:
-        """The order of a request: metrics, access log, CORS, guard, BentoML's context, route."""
-        settings: Settings = self.service.inner.settings
-        apis = [api.route for api in self.service.apis.values()]
-        systems = [route.path for route in self.get_system_routes() if isinstance(route, Route)]
-        kept: list[Middleware] = []
+        """The order of a request: drain, metrics, access log, CORS, guard, /v2, BentoML's context, route."""
+        worker = self.worker
+        kept = [Middleware(DrainMiddleware, drain=worker.drain)]
         for middleware in super().middlewares:
             # TimeoutMiddleware never cancels its timers, and OpenTelemetry's spans cost as much as the request itself.
             if middleware.cls in (TimeoutMiddleware, OpenTelemetryMiddleware):
                 continue
             if middleware.cls is RunnerTrafficMetricsMiddleware:
-                routes = {*apis, *systems, "/", "/docs.json", "/schema.json"}
-                folders = ("/static_content/",)
-                kept.append(Middleware(BoundedTrafficMetrics, routes=routes, folders=folders, **middleware.kwargs))
+                kept.append(Middleware(TrafficMiddleware, traffic=lambda: worker.traffic, label=self._label))
                 continue
             if middleware.cls is ContextMiddleware:
-                if settings.cors_origins:
-                    kept.append(Middleware(Cors, settings=settings))
-                kept.append(Middleware(Guard, settings=settings, routes=apis))
+                if worker.settings.cors_origins:
+                    kept.append(Middleware(Cors, settings=worker.settings))
+                kept.append(
+                    Middleware(
+                        Guard,
+                        admission=worker.admission,
+                        max_body_bytes=worker.settings.max_body_bytes,
+                        rule=self._rule,
+                    )
+                )
+                kept.append(Middleware(oip.OpenInference, repository=lambda: worker.repository))
             kept.append(middleware)
         return kept
+
+    @cached_property
+    def _apis(self) -> dict[str, Rule]:
+        return {api.route: Rule() for api in self.service.apis.values()}
+
+    def _rule(self, path: str) -> Rule | None:
+        return self._apis.get(path) or oip.rule(path)
+
+    def _label(self, path: str) -> str:
+        """Name the series of a path, of which there are as many as there are routes; empty for metrics and health."""
+        if path in _UNCOUNTED:
+            return ""
+        if path in self._apis or path in _PAGES:
+            return path
+        if path.startswith(_STATIC):
+            return f"{_STATIC}*"
+        return oip.label(path) or UNMATCHED
 
     async def api_endpoint(self, name: str, request: Request) -> Response:
         """Answer an API call, or say what is wrong with it."""
         try:
             response: Response = await super().api_endpoint(name, request)
         except ValidationError as error:
-            self._service_instance.predictor.metrics.refused(implausible(error))
+            self._service_instance.predictor.refused(implausible(error))
             return invalid(error, list(self.service.apis[name].input_spec.model_fields)).response()
         except ServiceUnavailable:
             return error_response(503, "the service is overloaded: try again in a moment", headers={"Retry-After": "1"})
         except Exception:
             logger.exception("%s failed", name)
             return error_response(500, _UNEXPECTED)
+        return response
+
+    def metrics(self, _: Request) -> Response:
+        """Say the metrics of the model that answers and of the one before, and everything that is not a model's."""
+        client: Any = BentoMLContainer.metrics_client.get()
+        return Response(
+            only(self.worker.repository.models, client.generate_latest()), media_type=client.CONTENT_TYPE_LATEST
+        )
+
+    async def readyz(self, request: Request) -> Response:
+        """Say whether requests shall be sent here."""
+        if self.worker.drain.draining:
+            return error_response(503, "the service is shutting down")
+        response: Response = await super().readyz(request)
         return response
 
     async def openapi_spec_view(self, _: Request) -> Response:
@@ -104,10 +162,14 @@ class Service(BentoService[Any]):
         return [str(model.tag) for model in self.bento.info.all_models] if self.bento else []
 
     @property
+    def version(self) -> str:
+        """The Bento's version, or what stands for it when served from source."""
+        return str(self.bento.tag.version) if self.bento else "development"
+
+    @property
     def openapi_spec(self) -> dict[str, Any]:
-        version = str(self.bento.tag.version) if self.bento else "development"
         return document(
-            self.name, self.inner.__doc__ or "", version, self.apis.values(), bool(self.inner.settings.api_keys)
+            self.name, self.inner.__doc__ or "", self.version, self.apis.values(), bool(self.inner.settings.api_keys)
         )
 
     def to_asgi(self, is_main: bool = True) -> Starlette:

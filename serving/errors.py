@@ -1,5 +1,6 @@
 """The one shape of an error, and sentences for what a client got wrong."""
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,11 +12,16 @@ from serving.schema import FEATURES, MAX_ROWS
 
 _EXPECTED = {feature.name: feature.expected for feature in FEATURES}
 _MOST_DETAILS = 100
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 60
 _IMPLAUSIBLE = ("greater_than_equal", "less_than_equal")
 
 
 class RequestError(Exception):
     """Something a client can mend. `status`: 400 to 503; `detail`: machine-readable items behind the sentence."""
+
+    # names of features whose values are out of the plausible range, with repetition
+    implausible: Sequence[str] = ()
 
     def __init__(
         self, status: int, message: str, detail: Sequence[Any] = (), headers: Mapping[str, str] | None = None
@@ -72,6 +78,19 @@ def _item(problem: Any, fields: Sequence[str]) -> dict[str, Any]:
     return {"error": message, "location": list(location), "type": kind}
 
 
+def short(text: str) -> str:
+    """Cut what a client sent to what fits into a sentence."""
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def show(value: object) -> str:
+    """Write what a client sent into a sentence, however large it is."""
+    try:
+        return short(_SHORT.repr(value))
+    except ValueError:
+        return "a number of thousands of digits"  # Python refuses to write it out
+
+
 def _shown(value: object) -> str:
     text = pydantic_core.to_json(value, fallback=repr, inf_nan_mode="constants").decode()
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return short(text)

@@ -4,14 +4,15 @@ Health and metrics do not pass through it.
 """
 
 import asyncio
-import hmac
-from collections.abc import Collection
+from collections.abc import Callable
+from typing import NamedTuple
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.admission import Admission
 from serving.errors import RequestError, error_response
 from serving.settings import Settings
 
@@ -20,55 +21,47 @@ _BODY_SECONDS = 30.0
 _DRAIN_SECONDS = 5.0
 
 
+class Rule(NamedTuple):
+    """What a POST to a path needs: a key, if there are any; a JSON content type."""
+
+    key: bool = True
+    json: bool = True
+
+
 class Guard:
     """ASGI middleware that answers what must not reach the API, and hands the rest on with its body read.
 
     The body is read before the request takes one of the places, so a client that sends slowly holds none.
 
     Args:
-        routes: the paths it guards, for POST. Everything else is the router's.
+        rule: gives the rule of a path, None for those that are the router's alone.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, routes: Collection[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, admission: Admission, max_body_bytes: int, rule: Callable[[str], Rule | None]
+    ) -> None:
         self._app = app
-        self._routes = frozenset(routes)
-        self._keys = [key.encode() for key in settings.api_keys]
-        self._most_bytes = settings.max_body_bytes
-        self._places = settings.max_concurrency
+        self._rule = rule
+        self._admission = admission
+        self._most_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._routes:
+        rule = self._rule(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if rule is None:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         try:
-            self._check_key(headers)
-            _check_content(headers)
+            if rule.key:
+                self._admission.check_key(headers.get("authorization", ""))
+            _check_content(headers, rule.json)
             body = await self._read(headers, receive)
-            if self._places <= 0:
-                raise RequestError(
-                    429, "too many requests at once: try again in a second", headers={"Retry-After": "1"}
-                )
+            if body is None:
+                return
+            with self._admission.place():
+                await self._app(scope, _replay(body, receive), send)
         except RequestError as error:
             await _refuse(error, headers, scope, receive, send)
-            return
-        if body is None:
-            return
-        self._places -= 1
-        try:
-            await self._app(scope, _replay(body, receive), send)
-        finally:
-            self._places += 1
-
-    def _check_key(self, headers: Headers) -> None:
-        if not self._keys:
-            return
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        candidate = given.strip().encode() if scheme.lower() == "bearer" else b""
-        # Every key is compared, so the time tells neither which one nor how much of it was right.
-        if not sum(hmac.compare_digest(candidate, key) for key in self._keys):
-            message = "the key is missing or wrong: send the header `Authorization: Bearer KEY`"
-            raise RequestError(401, message, headers={"WWW-Authenticate": "Bearer"})
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
         """Return the body, or None if the client left."""
@@ -107,15 +100,17 @@ class Cors(CORSMiddleware):
         return error_response(answer.status_code, str(answer.body, "utf-8"), headers={"Vary": "Origin"})
 
 
-def _check_content(headers: Headers) -> None:
+def _check_content(headers: Headers, json: bool) -> None:
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise RequestError(415, f"the content encoding is {encoding[:80]}; expected none")
+    if not json:
+        return
     kind, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
     charsets = [part.removeprefix("charset=").strip('"') for part in parameters if part.startswith("charset=")]
     if kind != "application/json" or any(charset not in ("utf-8", "utf8", "us-ascii") for charset in charsets):
         came = headers.get("content-type", "none")[:80]
         raise RequestError(415, f"the content type is {came}; expected application/json in UTF-8")
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
-        raise RequestError(415, f"the content encoding is {encoding[:80]}; expected none")
 
 
 async def _refuse(error: RequestError, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from serving.store import StoredModel
 if TYPE_CHECKING:
     from prometheus_client import Counter
 
-PROTOCOLS = ("http",)
+PROTOCOLS = ("http", "oip", "grpc")
 _SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 
 
@@ -47,6 +48,7 @@ def _families() -> SimpleNamespace:
         probability_bins=counter(
             "model_probability_bin", f"Rows answered, by training decile of P({CLASSES[-1]})", "bin"
         ),
+        swap_failures=counter("model_swap_failures", "Times that another model could not be switched to"),
         implausible=counter("model_implausible", "Values refused as out of the plausible range", "feature"),
         seconds=Histogram(
             "model_prediction_seconds",
@@ -63,7 +65,8 @@ class ModelMetrics:
     def __init__(self, stored: StoredModel) -> None:
         f, tag = _families(), stored.tag
         reference = stored.reference
-        f.info.labels(tag).set(1)
+        self._info = f.info.labels(tag)
+        self._info.set(1)
         f.reference_rows.labels(tag).set(reference.rows)
         self._features: list[tuple[Bins, list[Counter]]] = []
         for feature in FEATURES:
@@ -74,6 +77,7 @@ class ModelMetrics:
             for label, ratio in zip(labels, bins.ratios, strict=True):
                 f.reference_ratio.labels(tag, name, label).set(ratio)
             self._features.append((bins, [f.feature_bins.labels(tag, name, label) for label in labels]))
+        self._swap_failures = f.swap_failures.labels(tag)
         self._outliers = f.outliers.labels(tag)
         self._deciles = reference.probability
         self._probability = [f.probability_bins.labels(tag, label) for label in reference.probability.labels]
@@ -90,10 +94,28 @@ class ModelMetrics:
         _add(self._probability, self._deciles.count(scores.probabilities[:, -1]))
         self._seconds[protocol].observe(seconds)
 
-    def refused(self, features: list[str]) -> None:
+    def retire(self) -> None:
+        """Say that the model does not answer any more."""
+        self._info.set(0)
+
+    def swap_failed(self) -> None:
+        """Count, beside the model that goes on, another one that could not take its place."""
+        self._swap_failures.inc()
+
+    def refused(self, features: Sequence[str]) -> None:
         """Count values refused as implausible, by feature name."""
         for name in features:
             self._implausible[name].inc()
+
+
+def only(models: Collection[str], exposition: bytes) -> bytes:
+    """Leave the series of all other models out of what /metrics says.
+
+    Over several processes prometheus_client cannot remove a series, and every promotion would leave sixty for ever.
+    """
+    kept = {f'model="{tag}"'.encode() for tag in models}
+    lines = exposition.splitlines(keepends=True)
+    return b"".join(line for line in lines if not line.startswith(b"model_") or any(label in line for label in kept))
 
 
 def _add(counters: list[Counter], counts: NDArray[np.intp]) -> None:

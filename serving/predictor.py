@@ -2,7 +2,9 @@
 
 import os
 import time
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 from serving.metrics import ModelMetrics
 from serving.model import Floats, Scores
@@ -10,12 +12,21 @@ from serving.schema import CLASSES, NAMES
 from serving.store import StoredModel
 
 
-class Predictions(NamedTuple):
-    """The answers about n rows: `ids` str [n], `scores` of n rows, `model` the full tag that made them."""
+class Predictions:
+    """The answers about n rows: `scores` of n rows, `model` the full tag that made them."""
 
-    ids: list[str]
-    scores: Scores
-    model: str
+    def __init__(self, scores: Scores, model: str) -> None:
+        self.scores = scores
+        self.model = model
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """A new name for each of the n answers. Made when asked for: not every protocol's client wants them."""
+        return prediction_ids(len(self.scores.label))
+
+    @property
+    def labels(self) -> list[str]:
+        return [CLASSES[label] for label in self.scores.label.tolist()]
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return n answers as `schema.Prediction` describes them."""
@@ -35,25 +46,37 @@ class Predictions(NamedTuple):
 
 
 class Predictor:
-    """Answers with one model."""
+    """Answers with one model at a time, which `swap` replaces between two calls."""
 
-    def __init__(self, stored: StoredModel, metrics: ModelMetrics) -> None:
-        self.stored = stored
-        self.metrics = metrics
+    def __init__(self, stored: StoredModel) -> None:
+        self._serving = (stored, ModelMetrics(stored))
+
+    @property
+    def stored(self) -> StoredModel:
+        return self._serving[0]
+
+    def swap(self, stored: StoredModel) -> None:
+        """Answer with another, verified model from now on. Safe from any thread."""
+        before = self._serving[1]
+        # One assignment: a call has either the old model with its metrics or the new one with its own.
+        self._serving = (stored, ModelMetrics(stored))
+        before.retire()
 
     def predict(self, rows: Floats, protocol: str) -> Predictions:
         """Answer n validated rows, float64 [n, d]. `protocol` says in the metrics who asked."""
+        stored, metrics = self._serving
         start = time.perf_counter()
-        scores = self.stored.model.score(rows)
-        self.metrics.observe(rows, scores, protocol, time.perf_counter() - start)
-        return Predictions(prediction_ids(len(rows)), scores, self.stored.tag)
+        scores = stored.model.score(rows)
+        metrics.observe(rows, scores, protocol, time.perf_counter() - start)
+        return Predictions(scores, stored.tag)
 
     def explain(self, row: Floats) -> dict[str, Any]:
         """Explain one validated row, float64 [d], as `schema.Explanation` describes it."""
-        terms = self.stored.model.terms(row)
-        scores = self.stored.model.score(row[None, :])
+        stored = self.stored
+        terms = stored.model.terms(row)
+        scores = stored.model.score(row[None, :])
         return {
-            "model": self.stored.tag,
+            "model": stored.tag,
             "log_odds": terms.log_odds,
             "prior": terms.prior,
             "contributions": dict(zip(NAMES, terms.contributions.tolist(), strict=True)),
@@ -61,6 +84,14 @@ class Predictor:
             "log_density": float(scores.log_density[0]),
             "outlier": bool(scores.outlier[0]),
         }
+
+    def refused(self, features: Sequence[str]) -> None:
+        """Count values refused as implausible, by feature name."""
+        self._serving[1].refused(features)
+
+    def swap_failed(self) -> None:
+        """Count a model that could not be switched to."""
+        self._serving[1].swap_failed()
 
 
 def prediction_ids(n: int) -> list[str]:

@@ -73,12 +73,29 @@ def save(folder: Path, metadata: dict[str, Any]) -> str:
             copyfile(folder / name, created.path_of(name))
         Path(created.path_of(MANIFEST)).write_text(json.dumps(manifest, indent=2))
     # BentoML makes it the latest only if no other model claims a later creation, as one from a fast clock does.
-    latest = Path(created.path).parent / "latest"
-    # Replaced whole: a server may look at any time.
-    unfinished = latest.with_name(f".{created.tag.version}.latest")
-    unfinished.write_text(str(created.tag.version))
-    unfinished.replace(latest)
+    set_latest(str(created.tag))
     return str(created.tag)
+
+
+def set_latest(tag: str) -> None:
+    """Make a stored model the store's latest, which servers switch to."""
+    path = Path(_get(tag).path)
+    latest = path.parent / "latest"
+    # Replaced whole: a server may look at any time.
+    unfinished = latest.with_name(f".{path.name}.latest")
+    unfinished.write_text(path.name)
+    unfinished.replace(latest)
+
+
+def resolve(tag: str = LATEST) -> str:
+    """Return the full tag that a tag stands for now. Raises ModelError."""
+    return str(_get(tag).tag)
+
+
+def tags() -> list[str]:
+    """Return the full tags of all stored models, the newest first."""
+    stored = bentoml.models.list(MODEL_NAME)
+    return [str(model.tag) for model in sorted(stored, key=lambda m: m.info.creation_time, reverse=True)]
 
 
 def load(tag: str = LATEST) -> StoredModel:

@@ -27,6 +27,7 @@ class Server:
     url: str
     process: "subprocess.Popen[bytes]"
     log: Path
+    grpc: str = ""  # its address, as host:port
 
 
 def free_port() -> int:
@@ -52,7 +53,8 @@ def bentoml_serve(
 ) -> tuple[list[str], dict[str, str]]:
     """Return the command that serves from the model store of a BENTOML_HOME, and its environment."""
     command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
-    return command, {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", **settings}
+    own = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", "GRPC_PORT": str(free_port())}
+    return command, {**os.environ, **own, **settings}
 
 
 @contextmanager
@@ -70,8 +72,9 @@ def serving(
     """
     port = free_port()
     command, environment = bentoml_serve(home, port, settings, target)
+    grpc = f"127.0.0.1:{environment['GRPC_PORT']}"
     with started(command, folder, environment, log) as process:
-        server = Server(f"http://127.0.0.1:{port}", process, log)
+        server = Server(f"{'https' if 'TLS_CERT' in settings else 'http'}://127.0.0.1:{port}", process, log, grpc)
         wait_ready(server)
         yield server
         if process.poll() is None:

@@ -32,7 +32,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serve_once(clone: Path, home: Path, log: Path) -> str:
     """Run `make serve` until it answers, press Ctrl-C, and return the tag of the model that answered."""
     port = free_port()
-    with started(["make", "serve", f"PORT={port}"], clone, fresh_terminal(BENTOML_HOME=str(home)), log) as process:
+    with started(
+        ["make", "serve", f"PORT={port}"],
+        clone,
+        fresh_terminal(BENTOML_HOME=str(home), GRPC_PORT=str(free_port())),
+        log,
+    ) as process:
         server = Server(f"http://localhost:{port}", process, log)
         wait_ready(server, seconds=300)
         [prediction] = httpx.post(f"{server.url}/predict", json={"rows": [ROW]}).raise_for_status().json()

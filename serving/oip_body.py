@@ -1,0 +1,160 @@
+"""Infer requests and responses of the Open Inference Protocol as HTTP bodies: JSON, with binary tensors after it."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pydantic_core
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from serving.errors import RequestError, short, show
+from serving.model import Floats
+from serving.predictor import Predictions
+from serving.schema import MODEL_NAME
+from serving.tensors import (
+    DATATYPES,
+    OUTPUTS,
+    Head,
+    as_bytes,
+    as_list,
+    check_heads,
+    check_outputs,
+    from_list,
+    from_raw,
+    output_shape,
+    to_rows,
+)
+
+_JSON_LENGTH = "Inference-Header-Content-Length"
+
+
+class InferRequest(NamedTuple):
+    """What a client wants: its own name for the request, rows float64 [n, d], outputs and which of them as binary."""
+
+    id: str
+    rows: Floats
+    outputs: list[tuple[str, bool]]
+
+
+def decode(headers: Headers, body: bytes) -> InferRequest:
+    """Read and check an infer request. Raises RequestError 400."""
+    header, tail = _split(headers, body)
+    request = read_object(header)
+    name = request.get("id", "")
+    if not isinstance(name, str):
+        raise RequestError(400, f"id is {show(name)}; expected a string")
+    inputs = _objects(request, "inputs")
+    if not inputs:
+        raise RequestError(400, "inputs is missing; expected a list of tensors")
+    heads = [_head(item) for item in inputs]
+    check_heads(heads)
+    arrays = _arrays(heads, inputs, tail)
+    wanted = _objects(request, "outputs")
+    everything = _parameter(request, "binary_data_output", bool, False)
+    binary = {_name(item): _parameter(item, "binary_data", bool, everything) for item in wanted}
+    names = check_outputs([_name(item) for item in wanted])
+    return InferRequest(name, to_rows(heads, arrays), [(each, binary.get(each, everything)) for each in names])
+
+
+def encode(name: str, predictions: Predictions, outputs: Sequence[tuple[str, bool]]) -> Response:
+    """Answer with the outputs, each as JSON or, if its flag is set, as binary data after the JSON."""
+    n = len(predictions.scores.label)
+    described, chunks = [], []
+    for output, binary in outputs:
+        tensor: dict[str, Any] = {"name": output, "datatype": OUTPUTS[output][0], "shape": output_shape(output, n)}
+        if binary:
+            chunks.append(as_bytes(output, predictions))
+            tensor["parameters"] = {"binary_data_size": len(chunks[-1])}
+        else:
+            tensor["data"] = as_list(output, predictions)
+        described.append(tensor)
+    content: dict[str, Any] = {"model_name": MODEL_NAME, "model_version": predictions.model.partition(":")[2]}
+    if name:
+        content["id"] = name
+    header = pydantic_core.to_json({**content, "outputs": described})
+    if not chunks:
+        return Response(header, media_type="application/json")
+    headers = {_JSON_LENGTH: str(len(header))}
+    return Response(b"".join((header, *chunks)), headers=headers, media_type="application/octet-stream")
+
+
+def read_object(body: bytes | memoryview) -> dict[str, Any]:
+    """Read a JSON object. Raises RequestError 400."""
+    try:
+        content = pydantic_core.from_json(bytes(body))
+    except ValueError as error:
+        raise RequestError(400, f"the body is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise RequestError(400, "the body is not a JSON object; expected one with inputs")
+    return content
+
+
+def _objects(item: dict[str, Any], field: str) -> list[dict[str, Any]]:
+    found = item.get(field, [])
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise RequestError(400, f"{field} is {show(found)}; expected a list of objects")
+    return found
+
+
+def _name(item: dict[str, Any]) -> str:
+    found = item.get("name")
+    if not isinstance(found, str):
+        raise RequestError(400, f"the name of a tensor is {show(found)}; expected a string")
+    return found
+
+
+def _head(item: dict[str, Any]) -> Head:
+    name, datatype, shape = _name(item), item.get("datatype"), item.get("shape")
+    if not isinstance(datatype, str):
+        raise RequestError(400, f"datatype of {short(name)} is {show(datatype)}; expected {', '.join(DATATYPES)}")
+    if not isinstance(shape, list) or not shape or not all(type(size) is int for size in shape):
+        raise RequestError(400, f"shape of {short(name)} is {show(shape)}; expected a list of whole numbers")
+    return Head(name, datatype, shape)
+
+
+def _parameter(item: dict[str, Any], name: str, kind: type, default: Any) -> Any:
+    """Return a parameter of a tensor or of the request. Those that nobody here knows are ignored."""
+    parameters = item.get("parameters")
+    if parameters is None:
+        return default
+    if not isinstance(parameters, dict):
+        raise RequestError(400, f"parameters is {show(parameters)}; expected an object")
+    if "shared_memory_region" in parameters or parameters.get("classification"):
+        raise RequestError(400, "shared memory and classification are not offered: see extensions in GET /v2")
+    found = parameters.get(name, default)
+    if type(found) is not kind and found is not default:
+        raise RequestError(400, f"{name} is {show(found)}; expected {kind.__name__}")
+    return found
+
+
+def _split(headers: Headers, body: bytes) -> tuple[memoryview, memoryview]:
+    """Return the JSON of a body and the binary data after it."""
+    view = memoryview(body)
+    length = headers.get(_JSON_LENGTH)
+    if length is None:
+        return view, view[:0]
+    if not length.isdecimal() or not length.isascii() or int(length) > len(body):
+        raise RequestError(
+            400, f"{_JSON_LENGTH} is {short(length)}; expected a number up to the body's {len(body)} bytes"
+        )
+    return view[: int(length)], view[int(length) :]
+
+
+def _arrays(heads: Sequence[Head], inputs: Sequence[dict[str, Any]], tail: memoryview) -> list[Any]:
+    arrays = []
+    for head, item in zip(heads, inputs, strict=True):
+        size = _parameter(item, "binary_data_size", int, None)
+        if size is None:
+            arrays.append(from_list(head, item.get("data")))
+            continue
+        if "data" in item:
+            raise RequestError(400, f"{head.name} has both data and binary_data_size; expected one of them")
+        if not 0 <= size <= len(tail):
+            raise RequestError(
+                400, f"binary_data_size of {head.name} is {size}, and {len(tail)} bytes are left of the body"
+            )
+        arrays.append(from_raw(head, tail[:size]))
+        tail = tail[size:]
+    if tail:
+        raise RequestError(400, f"the body has {len(tail)} bytes more than its tensors")
+    return arrays
