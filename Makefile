@@ -71,6 +71,10 @@ test: lint types ## lint, check types, run every test and measure coverage
 check: lint types ## lint, check types, run the fast tests
 	$(BIN)/python -m pytest -m "not slow"
 
+.PHONY: fuzz
+fuzz: install-dev ## throw 200,000 odd bodies and messages at the protocols
+	FUZZ_EXAMPLES=100000 $(BIN)/python -m pytest tests/serving/test_fuzz.py
+
 .PHONY: lint
 lint: install-dev ## find mistakes and unformatted code
 	$(BIN)/ruff format --quiet --diff .

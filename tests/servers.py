@@ -11,8 +11,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+import grpc
 import httpx
+from grpc_health.v1 import health_pb2
 
 from tests.processes import started, stop
 
@@ -79,3 +82,14 @@ def serving(
         yield server
         if process.poll() is None:
             assert not stop(process, signal.SIGTERM), "the server left processes behind"
+
+
+def grpc_health(channel: grpc.Channel, service: str = "") -> int:
+    """Ask the standard health service; return its ServingStatus."""
+    check: Any = channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        health_pb2.HealthCheckRequest.SerializeToString,
+        health_pb2.HealthCheckResponse.FromString,
+    )
+    status: int = check(health_pb2.HealthCheckRequest(service=service), timeout=20).status
+    return status
