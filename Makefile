@@ -73,7 +73,7 @@ check: lint types ## lint, check types, run the fast tests
 
 .PHONY: fuzz
 fuzz: install-dev ## throw 200,000 odd bodies and messages at the protocols
-	FUZZ_EXAMPLES=100000 $(BIN)/python -m pytest tests/serving/test_fuzz.py
+	FUZZ=100000 $(BIN)/python -m pytest tests/serving/test_fuzz.py
 
 .PHONY: lint
 lint: install-dev ## find mistakes and unformatted code
