@@ -75,6 +75,16 @@ check: lint types ## lint, check types, run the fast tests
 fuzz: install-dev ## throw 200,000 odd bodies and messages at the protocols
 	FUZZ=100000 $(BIN)/python -m pytest tests/serving/test_fuzz.py
 
+.PHONY: bench
+bench: install-train ## measure the service beside its peers, ~20 min (BENCH=--quick: 2 min)
+	$(BIN)/python -m training --if-missing
+	$(BIN)/python -m benchmarks $(BENCH)
+
+.PHONY: soak
+soak: install-train ## a million requests over all protocols: nothing may grow
+	$(BIN)/python -m training --if-missing
+	$(BIN)/python -m benchmarks.soak
+
 .PHONY: lint
 lint: install-dev ## find mistakes and unformatted code
 	$(BIN)/ruff format --quiet --diff .
@@ -103,6 +113,8 @@ lock: install-dev ## write the locks again after a change of pyproject.toml (UPG
 	$(compile) pyproject.toml --extra serve --constraint requirements/dev.txt --output-file requirements/serve.txt
 	for set in train monitor scale; do $(compile) pyproject.toml --extra serve --extra $$set \
 		--constraint requirements/dev.txt --output-file requirements/$$set.txt || exit; done
+	for peer in benchmarks/requirements/*.in; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+		--no-header --no-annotate $(if $(UPGRADE),--upgrade) $$peer --output-file $${peer%.in}.txt || exit; done
 
 .PHONY: protos
 protos: install-dev ## write the Python of serving/protos again after a change there
