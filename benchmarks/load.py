@@ -90,7 +90,7 @@ class GrpcConnection:
         # Channels share a connection unless they are told not to, and a large batch is larger than the default limit.
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
         self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options)
-        self._call = self._channel.unary_unary(method)
+        self._call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(method)
 
     async def ask(self, request: bytes) -> bytes:
         """Send a message and return the answer's.
@@ -99,10 +99,9 @@ class GrpcConnection:
             WrongAnswerError: the status is not OK.
         """
         try:
-            answer: bytes = await self._call(request)
+            return await self._call(request)
         except grpc.aio.AioRpcError as error:
             raise WrongAnswerError(f"{error.code().name}: {error.details()}") from None
-        return answer
 
     async def close(self) -> None:
         await self._channel.close()
@@ -129,16 +128,15 @@ async def closed(connections: Sequence[Connection], requests: Sequence[bytes], s
         most: this many answers; 0 is as many as there is time for.
     """
     taken, number = Taken(), count()
-    end = perf_counter() + seconds
 
-    async def ask(connection: Connection) -> None:
+    async def ask(connection: Connection, end: float) -> None:
         while (start := perf_counter()) < end and ((asked := next(number)) < most or not most):
             index = asked % len(requests)
             answer = await connection.ask(requests[index])
             taken.add(index, perf_counter() - start, answer)
 
-    with _timing(taken):
-        await asyncio.gather(*map(ask, connections))
+    with _timing(taken) as begin:
+        await asyncio.gather(*(ask(connection, begin + seconds) for connection in connections))
     return taken
 
 
