@@ -17,7 +17,8 @@ def write(folder: Path) -> None:
         ModelError: there is no model in the store.
     """
     stored = store.load()
-    rows = synthesize(MAX_ROWS, seed=1)[list(NAMES)].to_numpy(np.float64)
+    # Row after row in memory, as clients send them.
+    rows = np.ascontiguousarray(synthesize(MAX_ROWS, seed=1)[list(NAMES)].to_numpy(np.float64))
     np.save(folder / "rows.npy", rows)
     np.save(folder / "probabilities.npy", stored.model.score(rows).probabilities)
     with np.load(stored.path / "parameters.npz", allow_pickle=False) as parameters:

@@ -101,7 +101,7 @@ class GrpcServer:
 
         async def handle(raw: bytes, context: ServicerContext[Any, Any]) -> Message:
             start, status = perf_counter(), 500
-            in_progress.inc()
+            in_progress.add()
             try:
                 if guarded:
                     self._admission.check_key(_authorization(context))
@@ -126,7 +126,7 @@ class GrpcServer:
                 logger.exception("%s failed", name)
                 await context.abort(grpc.StatusCode.INTERNAL, "an unexpected error; the server's log has it")
             finally:
-                in_progress.dec()
+                in_progress.add(-1)
                 self._traffic.answered(endpoint, status, perf_counter() - start)
             raise AssertionError("abort raises")
 

@@ -76,7 +76,7 @@ def _typed(head: Head, contents: pb.InferTensorContents) -> NDArray[Any]:
 
 
 def _response(name: str, predictions: Predictions, outputs: Any, raw: bool) -> pb.ModelInferResponse:
-    n = len(predictions.scores.label)
+    n = len(predictions)
     response = pb.ModelInferResponse(model_name=MODEL_NAME, model_version=predictions.model.partition(":")[2], id=name)
     for output in outputs:
         datatype = OUTPUTS[output][0]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import cache
+from threading import Lock
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.model import Floats, Scores
+from serving.model import Floats, Score, Scores
 from serving.reference import Bins
 from serving.schema import CLASSES, FEATURES, NAMES, Flag
 from serving.store import StoredModel
+from serving.tally import Histogram, Tally
 
 if TYPE_CHECKING:
     from prometheus_client import Counter
@@ -25,7 +27,8 @@ _SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
 @cache
 def _families() -> SimpleNamespace:
     # prometheus_client looks for PROMETHEUS_MULTIPROC_DIR when it is imported, and BentoML sets it for workers only.
-    from prometheus_client import Counter, Gauge, Histogram
+    from prometheus_client import Counter, Gauge
+    from prometheus_client import Histogram as Buckets
 
     def gauge(name: str, text: str, *labels: str) -> Gauge:
         # Every worker sets the same value; after a swap the newest is the true one.
@@ -50,7 +53,7 @@ def _families() -> SimpleNamespace:
         ),
         swap_failures=counter("model_swap_failures", "Times that another model could not be switched to"),
         implausible=counter("model_implausible", "Values refused as out of the plausible range", "feature"),
-        seconds=Histogram(
+        seconds=Buckets(
             "model_prediction_seconds",
             "Time to score one call, in seconds",
             ("model", "protocol"),
@@ -67,8 +70,9 @@ class ModelMetrics:
         reference = stored.reference
         self._info = f.info.labels(tag)
         self._info.set(1)
+        self._lock = Lock()
         f.reference_rows.labels(tag).set(reference.rows)
-        self._features: list[tuple[Bins, list[Counter]]] = []
+        self._features: list[tuple[Bins, list[Tally]]] = []
         for feature in FEATURES:
             name, bins = feature.name, reference.features[feature.name]
             labels = ("0", "1") if isinstance(feature, Flag) else bins.labels
@@ -76,23 +80,37 @@ class ModelMetrics:
             f.psi_floor.labels(tag, name).set(bins.floor)
             for label, ratio in zip(labels, bins.ratios, strict=True):
                 f.reference_ratio.labels(tag, name, label).set(ratio)
-            self._features.append((bins, [f.feature_bins.labels(tag, name, label) for label in labels]))
+            self._features.append((bins, [_tally(f.feature_bins.labels(tag, name, label)) for label in labels]))
         self._swap_failures = f.swap_failures.labels(tag)
-        self._outliers = f.outliers.labels(tag)
+        self._outliers = _tally(f.outliers.labels(tag))
         self._deciles = reference.probability
-        self._probability = [f.probability_bins.labels(tag, label) for label in reference.probability.labels]
+        self._probability = [_tally(f.probability_bins.labels(tag, label)) for label in reference.probability.labels]
         self._implausible = {name: f.implausible.labels(tag, name) for name in NAMES}
-        self._labels = {name: [f.predictions.labels(tag, name, label) for label in CLASSES] for name in PROTOCOLS}
-        self._seconds = {name: f.seconds.labels(tag, name) for name in PROTOCOLS}
+        self._labels = {
+            name: [_tally(f.predictions.labels(tag, name, label)) for label in CLASSES] for name in PROTOCOLS
+        }
+        self._seconds = {name: Histogram(f.seconds.labels(tag, name)) for name in PROTOCOLS}
 
     def observe(self, rows: Floats, scores: Scores, protocol: str, seconds: float) -> None:
         """Count n answered rows, float64 [n, d], that one call scored."""
-        _add(self._labels[protocol], np.bincount(scores.label, minlength=len(CLASSES)))
-        self._outliers.inc(int(scores.outlier.sum()))
-        for (bins, counters), column in zip(self._features, rows.T, strict=True):
-            _add(counters, bins.count(column))
-        _add(self._probability, self._deciles.count(scores.probabilities[:, -1]))
-        self._seconds[protocol].observe(seconds)
+        with self._lock:
+            _add(self._labels[protocol], np.bincount(scores.label, minlength=len(CLASSES)))
+            self._outliers.add(int(np.count_nonzero(scores.outlier)))
+            for (bins, tallies), column in zip(self._features, rows.T, strict=True):
+                _add(tallies, bins.count(column))
+            _add(self._probability, self._deciles.count(scores.probabilities[:, -1]))
+            self._seconds[protocol].observe(seconds)
+
+    def observe_one(self, row: Sequence[float], score: Score, protocol: str, seconds: float) -> None:
+        """Count one answered row of d floats."""
+        with self._lock:
+            self._labels[protocol][score.label].add()
+            if score.outlier:
+                self._outliers.add()
+            for (bins, tallies), value in zip(self._features, row, strict=True):
+                tallies[bins.index(value)].add()
+            self._probability[self._deciles.index(score.probabilities[-1])].add()
+            self._seconds[protocol].observe(seconds)
 
     def retire(self) -> None:
         """Say that the model does not answer any more."""
@@ -118,7 +136,11 @@ def only(models: Collection[str], exposition: bytes) -> bytes:
     return b"".join(line for line in lines if not line.startswith(b"model_") or any(label in line for label in kept))
 
 
-def _add(counters: list[Counter], counts: NDArray[np.intp]) -> None:
-    for counter, count in zip(counters, counts.tolist(), strict=True):
+def _tally(counter: Counter) -> Tally:
+    return Tally(counter._value)
+
+
+def _add(tallies: list[Tally], counts: NDArray[np.intp]) -> None:
+    for tally, count in zip(tallies, counts.tolist(), strict=True):
         if count:
-            counter.inc(count)
+            tally.add(count)

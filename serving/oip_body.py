@@ -58,7 +58,7 @@ def decode(headers: Headers, body: bytes) -> InferRequest:
 
 def encode(name: str, predictions: Predictions, outputs: Sequence[tuple[str, bool]]) -> Response:
     """Answer with the outputs, each as JSON or, if its flag is set, as binary data after the JSON."""
-    n = len(predictions.scores.label)
+    n = len(predictions)
     described, chunks = [], []
     for output, binary in outputs:
         tensor: dict[str, Any] = {"name": output, "datatype": OUTPUTS[output][0], "shape": output_shape(output, n)}

@@ -4,33 +4,67 @@ import os
 import time
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from serving.metrics import ModelMetrics
-from serving.model import Floats, Scores
+from serving.model import Floats, Score, Scores
 from serving.schema import CLASSES, NAMES
 from serving.store import StoredModel
 
 
-class Predictions:
-    """The answers about n rows: `scores` of n rows, `model` the full tag that made them."""
+class Lists(NamedTuple):
+    """n answers in plain Python: indices into the classes, K floats each, booleans."""
 
-    def __init__(self, scores: Scores, model: str) -> None:
-        self.scores = scores
+    labels: list[int]
+    probabilities: list[list[float]]
+    outliers: list[bool]
+
+
+class Predictions:
+    """The answers about n rows: their scores, `model` the full tag that made them."""
+
+    def __init__(self, scores: Scores | Score, model: str) -> None:
+        self._scores = scores
         self.model = model
+
+    def __len__(self) -> int:
+        return 1 if isinstance(self._scores, Score) else len(self._scores.label)
 
     @cached_property
     def ids(self) -> list[str]:
         """A new name for each of the n answers. Made when asked for: not every protocol's client wants them."""
-        return prediction_ids(len(self.scores.label))
+        return prediction_ids(len(self))
+
+    @cached_property
+    def scores(self) -> Scores:
+        """The scores as arrays."""
+        one = self._scores
+        if isinstance(one, Scores):
+            return one
+        return Scores(*(np.array([part]) for part in one))
+
+    @property
+    def probabilities(self) -> Floats:
+        """The probabilities, float64 [n, K]."""
+        scores = self._scores
+        return np.array([scores.probabilities]) if isinstance(scores, Score) else scores.probabilities
+
+    @cached_property
+    def lists(self) -> Lists:
+        """The scores as lists."""
+        scores = self._scores
+        if isinstance(scores, Score):
+            return Lists([scores.label], [scores.probabilities], [scores.outlier])
+        return Lists(scores.label.tolist(), scores.probabilities.tolist(), scores.outlier.tolist())
 
     @property
     def labels(self) -> list[str]:
-        return [CLASSES[label] for label in self.scores.label.tolist()]
+        return [CLASSES[label] for label in self.lists.labels]
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return n answers as `schema.Prediction` describes them."""
-        labels, probabilities, _, outlier = (part.tolist() for part in self.scores)
         model = self.model
         return [
             {
@@ -41,7 +75,7 @@ class Predictions:
                 "outlier": unlike,
                 "model": model,
             }
-            for name, label, row, unlike in zip(self.ids, labels, probabilities, outlier, strict=True)
+            for name, label, row, unlike in zip(self.ids, *self.lists, strict=True)
         ]
 
 
@@ -64,11 +98,22 @@ class Predictor:
 
     def predict(self, rows: Floats, protocol: str) -> Predictions:
         """Answer n validated rows, float64 [n, d]. `protocol` says in the metrics who asked."""
+        if len(rows) == 1:
+            return self.predict_one(rows[0].tolist(), protocol)
         stored, metrics = self._serving
+        rows = np.asfortranarray(rows)
         start = time.perf_counter()
         scores = stored.model.score(rows)
         metrics.observe(rows, scores, protocol, time.perf_counter() - start)
         return Predictions(scores, stored.tag)
+
+    def predict_one(self, row: Sequence[float], protocol: str) -> Predictions:
+        """Answer one validated row of d floats, several times as fast as `predict`, to which it is the same."""
+        stored, metrics = self._serving
+        start = time.perf_counter()
+        score = stored.model.score_one(row)
+        metrics.observe_one(row, score, protocol, time.perf_counter() - start)
+        return Predictions(score, stored.tag)
 
     def explain(self, row: Floats) -> dict[str, Any]:
         """Explain one validated row, float64 [d], as `schema.Explanation` describes it."""

@@ -1,5 +1,6 @@
 """What the training data looked like, in fixed bins: made once at training, carried inside the model."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -8,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.model import Floats
+
+_FEW = 500
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,14 @@ class Bins:
 
     def count(self, values: Floats) -> NDArray[np.intp]:
         """Return how many of the values, float64 [n], fall into each bin, int [k]."""
-        return np.bincount(self._edges.searchsorted(values, side="right"), minlength=len(self.ratios))
+        if len(values) < _FEW:
+            return np.bincount(self._edges.searchsorted(values, side="right"), minlength=len(self.ratios))
+        # A comparison with each edge is then several times faster than a search for each value.
+        return -np.diff([len(values), *(np.count_nonzero(values >= edge) for edge in self.edges), 0])
+
+    def index(self, value: float) -> int:
+        """Return the bin that a value falls into."""
+        return bisect_right(self.edges, value)
 
 
 @dataclass(frozen=True)

@@ -128,11 +128,12 @@ def from_list(head: Head, data: Any) -> NDArray[Any]:
 def to_rows(heads: Sequence[Head], arrays: Sequence[NDArray[Any]]) -> Floats:
     """Put checked inputs together to validated rows, float64 [n, d]. Raises RowsError."""
     if len(heads) == 1 and heads[0].name == INPUT:
-        rows = arrays[0].reshape(-1, len(NAMES)).astype(np.float64, copy=False)
+        # Column after column in memory: checks, scores and metrics all go through one feature after the other.
+        rows = np.asfortranarray(arrays[0].reshape(-1, len(NAMES)), dtype=np.float64)
         check(rows, lambda i, name: f"{INPUT}[{i}].{name}")
         return rows
     by_name = {head.name: array for head, array in zip(heads, arrays, strict=True)}
-    rows = np.empty((heads[0].shape[0], len(NAMES)))
+    rows = np.empty((heads[0].shape[0], len(NAMES)), order="F")
     for j, name in enumerate(NAMES):
         rows[:, j] = by_name[name]
     check(rows, lambda i, name: f"{name}[{i}]")
@@ -152,14 +153,14 @@ def check_outputs(names: Sequence[str]) -> Sequence[str]:
 # How each output is read off: as a list for JSON and typed contents, and as raw bytes.
 _LISTS: dict[str, Callable[[Predictions], list[Any]]] = {
     "label": lambda p: p.labels,
-    "probabilities": lambda p: p.scores.probabilities.ravel().tolist(),
-    "outlier": lambda p: p.scores.outlier.tolist(),
+    "probabilities": lambda p: list(chain.from_iterable(p.lists.probabilities)),
+    "outlier": lambda p: p.lists.outliers,
     "prediction_id": lambda p: p.ids,
 }
 _BYTES: dict[str, Callable[[Predictions], bytes]] = {
-    "label": lambda p: b"".join([_ENCODED_CLASSES[label] for label in p.scores.label.tolist()]),
-    "probabilities": lambda p: p.scores.probabilities.astype("<f8", copy=False).tobytes(),
-    "outlier": lambda p: p.scores.outlier.tobytes(),
+    "label": lambda p: b"".join([_ENCODED_CLASSES[label] for label in p.lists.labels]),
+    "probabilities": lambda p: p.probabilities.astype("<f8", copy=False).tobytes(),
+    "outlier": lambda p: bytes(p.lists.outliers),
     # The ids are all as long as the first: one length before each does.
     "prediction_id": lambda p: b"".join([len(p.ids[0]).to_bytes(4, "little") + name.encode() for name in p.ids]),
 }

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.context import server_context
 
+from serving.tally import Histogram, Tally
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,7 +27,8 @@ _SERVICE = ("service_name", "service_version", "runner_name")
 @cache
 def _families() -> SimpleNamespace:
     # prometheus_client looks for PROMETHEUS_MULTIPROC_DIR when it is imported, and BentoML sets it for workers only.
-    from prometheus_client import Counter, Gauge, Histogram
+    from prometheus_client import Counter, Gauge
+    from prometheus_client import Histogram as Buckets
 
     def name(short: str) -> str:
         return f"{BentoMLContainer.api_server_config.metrics.namespace.get()}_{short}"
@@ -33,7 +36,7 @@ def _families() -> SimpleNamespace:
     response = ("endpoint", "http_response_code", *_SERVICE)
     return SimpleNamespace(
         total=Counter(name("request_total"), "Requests answered", response),
-        seconds=Histogram(
+        seconds=Buckets(
             name("request_duration_seconds"),
             "Time from a request to the end of its answer",
             response,
@@ -59,11 +62,12 @@ class Traffic:
             "runner_name": server_context.service_name,
         }
         # Looked up once: a look-up by labels costs more than the count itself.
-        self.in_progress = cache(lambda endpoint: f.in_progress.labels(endpoint=endpoint, **service))
+        # All of it is counted on the event loop, so there is nobody to lock out.
+        self.in_progress = cache(lambda endpoint: Tally(f.in_progress.labels(endpoint=endpoint, **service)._value))
         self._answered = cache(
             lambda endpoint, status: (
-                f.total.labels(endpoint=endpoint, http_response_code=status, **service),
-                f.seconds.labels(endpoint=endpoint, http_response_code=status, **service),
+                Tally(f.total.labels(endpoint=endpoint, http_response_code=status, **service)._value),
+                Histogram(f.seconds.labels(endpoint=endpoint, http_response_code=status, **service)),
             )
         )
 
@@ -76,7 +80,7 @@ class Traffic:
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
         """Count an answer. `status` is HTTP's, also for gRPC: one rule tells errors of both."""
         total, duration = self._answered(endpoint, status)
-        total.inc()
+        total.add()
         duration.observe(seconds)
 
 
@@ -110,8 +114,8 @@ class TrafficMiddleware:
                 traffic.answered(endpoint, status, perf_counter() - start)
             await send(message)
 
-        in_progress.inc()
+        in_progress.add()
         try:
             await self._app(scope, receive, counted)
         finally:
-            in_progress.dec()
+            in_progress.add(-1)

@@ -66,8 +66,11 @@ def test_no_rows_give_no_scores() -> None:
     assert scores.probabilities.shape == (0, 2)
 
 
-def test_a_row_scores_the_same_alone_and_among_others() -> None:
-    rows = plausible_rows(1000)
-    together = of(fit()).score(rows).probabilities
-    alone = np.concatenate([of(fit()).score(row[None]).probabilities for row in rows])
-    assert np.array_equal(together, alone)
+@given(seeds, st.integers(2, 5), st.integers(1, 12))
+def test_a_row_scores_the_same_alone_and_among_others(seed: int, classes: int, features: int) -> None:
+    rows = np.random.default_rng(seed).normal(0, 4, (50, features))
+    model = of(random_estimator(seed, classes, features), outlier_below=-10.0)
+    together = model.score(rows)
+    for i, row in enumerate(rows):
+        alone, one = model.score(row[None]), model.score_one(row.tolist())
+        assert [part[0].tolist() for part in alone] == [part[i].tolist() for part in together] == list(one)

@@ -13,6 +13,16 @@ def test_a_bin_holds_its_lower_edge_and_not_its_upper_one() -> None:
     assert bins.labels == ("(-inf, 1)", "[1, 2)", "[2, inf)")
 
 
+def test_many_values_are_counted_as_each_alone() -> None:
+    bins = Bins((1.0, 2.0, 4.5), (0.25,) * 4, 27.6, 0.1)
+    values = np.random.default_rng(1).uniform(0, 6, 2000).round(1)
+    alone = np.bincount([bins.index(value) for value in values.tolist()])
+    assert bins.count(values).tolist() == alone.tolist()
+    assert (bins.count(values[:100]) + bins.count(values[100:200])).tolist() == np.bincount(
+        [bins.index(value) for value in values[:200].tolist()], minlength=4
+    ).tolist()
+
+
 def test_a_reference_survives_json() -> None:
     bins = Bins((0.1 + 0.2,), (0.25, 0.75), 19.5, 0.02)
     reference = Reference(500, {"a": bins}, bins, -7.25)
