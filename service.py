@@ -8,12 +8,22 @@ from typing import Any, cast
 import bentoml
 import click
 
-from serving import store, workers
+from serving import log_url, store, workers
 from serving.app import Service
-from serving.bodies import ExplanationAnswer, PredictBody, PredictionAnswer, PredictionsAnswer, RowBody
+from serving.bodies import (
+    ExplanationAnswer,
+    FeedbackAnswer,
+    FeedbackBody,
+    PredictBody,
+    PredictionAnswer,
+    PredictionsAnswer,
+    RowBody,
+)
+from serving.feedback import Feedback
 from serving.port import PortError, require_free
+from serving.prediction_log import open_log
 from serving.predictor import Predictor
-from serving.schema import MAX_ROWS, MODEL_NAME, Row, to_array
+from serving.schema import MAX_ROWS, MODEL_NAME, Label, Row, to_array
 from serving.settings import Settings, SettingsError
 from serving.swap import load_first
 
@@ -46,13 +56,15 @@ class GenderClassifier:
         """Refuse to start, once and in one sentence: a worker that fails is started again for ever."""
         try:
             store.load(model_tag())
+            if url := prediction_log_url():
+                log_url.check(url)
             command = click.get_current_context(silent=True)
             host = (command and command.params["host"]) or EVERYWHERE
             if command:
                 require_free(command.params["port"] or 3000, host)
             if settings.grpc_port:
                 require_free(settings.grpc_port, host)
-        except (store.ModelError, PortError) as error:
+        except (store.ModelError, log_url.LogError, PortError) as error:
             sys.exit(f"error: {error}")
         workers.prepare(host)
         # In a container BentoML would not replace a worker that died, and the others would share its work unseen.
@@ -60,7 +72,15 @@ class GenderClassifier:
 
     def __init__(self) -> None:
         self.tag = model_tag()
-        self.predictor = Predictor(load_first(self.tag))
+        log = open_log(prediction_log_url(), settings.prediction_log_sample, settings.prediction_log_days)
+        self.predictor = Predictor(load_first(self.tag), log)
+        self.truth = Feedback(log)
+
+    @bentoml.on_shutdown
+    def stop(self) -> None:
+        """Write what the log still holds."""
+        if self.predictor.log is not None:
+            self.predictor.log.close()
 
     @bentoml.api(input_spec=PredictBody, output_spec=PredictionsAnswer, batchable=True, max_batch_size=MAX_ROWS)
     async def predict(self, rows: list[Row]) -> list[dict[str, Any]]:
@@ -79,7 +99,23 @@ class GenderClassifier:
         """Split the log-odds of one row exactly into what each feature adds."""
         return self.predictor.explain(to_array([row])[0])
 
+    @bentoml.api(input_spec=FeedbackBody, output_spec=FeedbackAnswer)
+    async def feedback(self, prediction_id: str, actual: Label) -> dict[str, Any]:
+        """Record what a prediction should have been; the last label wins."""
+        recorded = await self.truth.record(prediction_id, actual)
+        return {"prediction_id": prediction_id, "actual": actual, "recorded": recorded}
+
 
 def model_tag() -> str:
     """Return the tag to serve: the setting's, else the one baked into the Bento, else the store's latest."""
     return settings.model_tag or next(iter(cast(Service, GenderClassifier).baked_models), store.LATEST)
+
+
+def prediction_log_url() -> str:
+    """Return where the log goes, empty for nowhere: the setting's, else SQLite here, but nothing in a built Bento.
+
+    A container's own disk is no place for a log: it goes with the container, or is read-only.
+    """
+    if settings.prediction_log_url is not None:
+        return settings.prediction_log_url
+    return "" if cast(Service, GenderClassifier).bento else log_url.DEFAULT_URL

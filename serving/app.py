@@ -26,7 +26,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from serving import oip
 from serving.drain import DrainMiddleware
-from serving.errors import error_response, implausible, invalid
+from serving.errors import RequestError, error_response, implausible, invalid
 from serving.guard import Cors, Guard, Rule
 from serving.metrics import only
 from serving.openapi import document
@@ -118,6 +118,8 @@ class AppFactory(ServiceAppFactory):
         except ValidationError as error:
             self._service_instance.predictor.refused(implausible(error))
             return invalid(error, list(self.service.apis[name].input_spec.model_fields)).response()
+        except RequestError as error:
+            return error.response()
         except ServiceUnavailable:
             return error_response(503, "the service is overloaded: try again in a moment", headers={"Retry-After": "1"})
         except Exception:

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.schema import MAX_ROWS, Explanation, Prediction, Row
+from serving.schema import MAX_ROWS, Explanation, Label, Prediction, Receipt, Row
 
 
 class _JsonBody(IODescriptor):
@@ -44,11 +44,24 @@ class RowBody(_JsonBody, Row):
     __root_input__ = True
 
 
+class FeedbackBody(_JsonBody):
+    """The true label of a prediction."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prediction_id: str = Field(description="of the prediction")
+    actual: Label = Field(description="what it should have been")
+
+
 class PredictionAnswer(_JsonAnswer, IODescriptor, Prediction):
     pass
 
 
 class ExplanationAnswer(_JsonAnswer, IODescriptor, Explanation):
+    pass
+
+
+class FeedbackAnswer(_JsonAnswer, IODescriptor, Receipt):
     pass
 
 

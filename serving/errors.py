@@ -8,9 +8,13 @@ import pydantic_core
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from serving.schema import FEATURES, MAX_ROWS
+from serving.schema import CLASSES, FEATURES, MAX_ROWS, NAMES
 
-_EXPECTED = {feature.name: feature.expected for feature in FEATURES}
+_EXPECTED = {
+    "prediction_id": "the prediction_id of an answer, as text",
+    "actual": " or ".join(CLASSES),
+    **{feature.name: feature.expected for feature in FEATURES},
+}
 _MOST_DETAILS = 100
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 60
@@ -55,7 +59,7 @@ def implausible(error: ValidationError) -> list[str]:
     return [
         str(problem["loc"][-1])
         for problem in error.errors(include_url=False, include_context=False, include_input=False)
-        if problem["type"] in _IMPLAUSIBLE and problem["loc"] and problem["loc"][-1] in _EXPECTED
+        if problem["type"] in _IMPLAUSIBLE and problem["loc"] and problem["loc"][-1] in NAMES
     ]
 
 
@@ -68,7 +72,7 @@ def _item(problem: Any, fields: Sequence[str]) -> dict[str, Any]:
     elif kind == "missing":
         message = f"{where} is missing; expected {_EXPECTED.get(str(last), 'a list of rows')}"
     elif kind == "extra_forbidden":
-        known = fields if len(location) == 1 else _EXPECTED
+        known = fields if len(location) == 1 else NAMES
         message = f"{_shown(where)} is not known here; expected only {', '.join(known)}"
     elif kind in ("too_short", "too_long"):
         message = f"{where} has {len(problem['input'])} items; expected 1 to {MAX_ROWS}"

@@ -27,6 +27,7 @@ _ERRORS = {
     429: "too many requests at once; `Retry-After` says when to try again",
     503: "overloaded, shutting down or without a model",
 }
+_UNKNOWN = "no prediction has this id"
 _PLAIN = {
     "/livez": ("The process is alive", "text/plain"),
     "/readyz": ("Requests are answered", "text/plain"),
@@ -82,6 +83,7 @@ def document(
                         for status, text in _ERRORS.items()
                         if keys or status != 401
                     },
+                    **({"404": {"description": _UNKNOWN, "content": error}} if method.name == "feedback" else {}),
                 },
             }
         }

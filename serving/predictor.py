@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from serving.metrics import ModelMetrics
 from serving.model import Floats, Score, Scores
 from serving.schema import CLASSES, NAMES
 from serving.store import StoredModel
+
+if TYPE_CHECKING:
+    from serving.prediction_log import PredictionLog
 
 
 class Lists(NamedTuple):
@@ -80,10 +83,15 @@ class Predictions:
 
 
 class Predictor:
-    """Answers with one model at a time, which `swap` replaces between two calls."""
+    """Answers with one model at a time, which `swap` replaces between two calls.
 
-    def __init__(self, stored: StoredModel) -> None:
+    Args:
+        log: takes every prediction; None if none is kept.
+    """
+
+    def __init__(self, stored: StoredModel, log: "PredictionLog | None" = None) -> None:
         self._serving = (stored, ModelMetrics(stored))
+        self.log = log
 
     @property
     def stored(self) -> StoredModel:
@@ -97,7 +105,7 @@ class Predictor:
         before.retire()
 
     def predict(self, rows: Floats, protocol: str) -> Predictions:
-        """Answer n validated rows, float64 [n, d]. `protocol` says in the metrics who asked."""
+        """Answer n validated rows, float64 [n, d], which nothing may change later. `protocol` says who asked."""
         if len(rows) == 1:
             return self.predict_one(rows[0].tolist(), protocol)
         stored, metrics = self._serving
@@ -105,7 +113,10 @@ class Predictor:
         start = time.perf_counter()
         scores = stored.model.score(rows)
         metrics.observe(rows, scores, protocol, time.perf_counter() - start)
-        return Predictions(scores, stored.tag)
+        answers = Predictions(scores, stored.tag)
+        if self.log is not None:
+            self.log.add(answers, rows, protocol)
+        return answers
 
     def predict_one(self, row: Sequence[float], protocol: str) -> Predictions:
         """Answer one validated row of d floats, several times as fast as `predict`, to which it is the same."""
@@ -113,7 +124,10 @@ class Predictor:
         start = time.perf_counter()
         score = stored.model.score_one(row)
         metrics.observe_one(row, score, protocol, time.perf_counter() - start)
-        return Predictions(score, stored.tag)
+        answers = Predictions(score, stored.tag)
+        if self.log is not None:
+            self.log.add(answers, [row], protocol)
+        return answers
 
     def explain(self, row: Floats) -> dict[str, Any]:
         """Explain one validated row, float64 [d], as `schema.Explanation` describes it."""

@@ -202,6 +202,14 @@ class Prediction(BaseModel):
     model: str = Field(description="tag of the model that answered")
 
 
+class Receipt(BaseModel):
+    """The answer about the true label of a prediction."""
+
+    prediction_id: str = Field(description="names the prediction")
+    actual: Label
+    recorded: bool = Field(description="false if the log is sampled and leaves this prediction out")
+
+
 class Explanation(BaseModel):
     """Why a row gets its probability: prior + the sum of contributions = log_odds, exactly."""
 

@@ -50,6 +50,11 @@ class Settings(BaseModel):
         "", description="PEM file of the certificate and its chain, for HTTP and gRPC; empty is plain"
     )
     tls_key: str = Field("", description="PEM file of the certificate's key")
+    prediction_log_url: str | None = Field(
+        None, description="database of the prediction log; empty is off. Not set: SQLite in var/, in a built Bento off"
+    )
+    prediction_log_sample: float = Field(1, gt=0, le=1, description="share of the predictions that are logged")
+    prediction_log_days: float = Field(30, gt=0, description="days after which predictions and feedback are deleted")
     access_log: Switch = Field("off", description="one line for each request")
 
     @model_validator(mode="after")
@@ -76,6 +81,9 @@ class Settings(BaseModel):
         """
         # An empty variable is an unset one: compose files and manifests write `NAME=` for "the default".
         given = {name: value for name in cls.model_fields if (value := environment.get(name.upper(), "").strip())}
+        # Except here, where there is a default to turn off.
+        if "PREDICTION_LOG_URL" in environment:
+            given.setdefault("prediction_log_url", "")
         try:
             return cls.model_validate(given)
         except ValidationError as error:

@@ -58,6 +58,8 @@ def bentoml_serve(
     """Return the command that serves from the model store of a BENTOML_HOME, and its environment."""
     command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
     own = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", "GRPC_PORT": str(free_port())}
+    # No log in this folder but where a test asks for one.
+    own["PREDICTION_LOG_URL"] = ""
     return command, {**os.environ, **own, **settings}
 
 

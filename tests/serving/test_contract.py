@@ -18,7 +18,9 @@ CASES = 5000
 
 def test_generated_requests_find_nothing_undocumented(home: Path, tmp_path: Path) -> None:
     # The default settings: a smaller MAX_BODY_BYTES would refuse 10,000 rows, which the document allows.
-    with serving(home, tmp_path / "log", {"WORKERS": "2"}) as server:
+    # And with a log, without which feedback is refused.
+    settings = {"WORKERS": "2", "PREDICTION_LOG_URL": f"sqlite:///{tmp_path}/predictions.db"}
+    with serving(home, tmp_path / "log", settings) as server:
         ran = subprocess.run(
             [
                 *(Path(sys.executable).parent / "schemathesis", "run", f"{server.url}/docs.json"),
@@ -47,6 +49,7 @@ def test_the_document_gives_every_range_example_and_status(client: httpx.Client)
         assert field["examples"]
         assert feature.expected in field["description"]
     assert row["additionalProperties"] is False
+    assert "404" in document["paths"]["/feedback"]["post"]["responses"]
     for path in ("/predict", "/predict_one", "/explain"):
         responses = document["paths"][path]["post"]["responses"]
         assert set(responses) == {"200", "400", "405", "413", "415", "429", "503"}

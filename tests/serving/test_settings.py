@@ -7,6 +7,11 @@ def test_without_variables_the_defaults_hold_and_an_empty_variable_is_none() -> 
     assert Settings.from_environment({}) == Settings() == Settings.from_environment({"WORKERS": " ", "API_KEYS": ""})
 
 
+def test_an_empty_log_url_turns_the_log_off_and_none_leaves_the_default() -> None:
+    assert Settings.from_environment({}).prediction_log_url is None
+    assert Settings.from_environment({"PREDICTION_LOG_URL": " "}).prediction_log_url == ""
+
+
 def test_values_are_read_and_others_are_left_alone() -> None:
     settings = Settings.from_environment({"WORKERS": "3", "API_KEYS": "a, b c", "ACCESS_LOG": "on", "HOME": "/"})
     assert (settings.workers, settings.api_keys, settings.access_log) == (3, ("a", "b", "c"), "on")
@@ -21,6 +26,9 @@ def test_values_are_read_and_others_are_left_alone() -> None:
         ("MAX_BODY_BYTES", "12", "greater than or equal to 1024"),
         ("MAX_CONCURRENCY", "-1", "greater than or equal to 1"),
         ("ACCESS_LOG", "yes", "'on' or 'off'"),
+        ("PREDICTION_LOG_SAMPLE", "0", "greater than 0"),
+        ("PREDICTION_LOG_SAMPLE", "1.1", "less than or equal to 1"),
+        ("PREDICTION_LOG_DAYS", "-1", "greater than 0"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_in_one_sentence(name: str, value: str, expected: str) -> None:

@@ -44,6 +44,16 @@ def test_with_a_setting_that_cannot_be_used(home: Path, name: str, value: str) -
     assert line.startswith(f"error: {name} is '{value}'")
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("sqlite:////proc/no/log.db", "/proc/no cannot be made"), ("mysql://me:secret@host/db", "me:***@host")],
+)
+def test_with_a_prediction_log_that_can_never_be_written(home: Path, url: str, words: str) -> None:
+    line = refusal(home, {"PREDICTION_LOG_URL": url})
+    assert line.startswith("error: PREDICTION_LOG_URL")
+    assert words in line
+
+
 def test_on_a_port_in_use(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
