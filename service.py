@@ -26,6 +26,7 @@ from serving.predictor import Predictor
 from serving.schema import MAX_ROWS, MODEL_NAME, Label, Row, to_array
 from serving.settings import Settings, SettingsError
 from serving.swap import load_first
+from serving.ui import make_ui
 
 GATHER_SECONDS = 0.004
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - BentoML's default
@@ -104,6 +105,10 @@ class GenderClassifier:
         """Record what a prediction should have been; the last label wins."""
         recorded = await self.truth.record(prediction_id, actual)
         return {"prediction_id": prediction_id, "actual": actual, "recorded": recorded}
+
+
+if settings.ui == "on":
+    bentoml.asgi_app(make_ui(settings), path="/")(GenderClassifier)
 
 
 def model_tag() -> str:

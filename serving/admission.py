@@ -1,5 +1,6 @@
 """Who may call and how many at once: one worker's gate, the same for HTTP and gRPC."""
 
+import base64
 import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,16 +14,25 @@ class Admission:
         self._keys = [key.encode() for key in settings.api_keys]
         self._places = settings.max_concurrency
 
-    def check_key(self, authorization: str) -> None:
-        """Raise RequestError 401 unless the value of an `authorization` header or metadata carries a key."""
+    def check_key(self, authorization: str, page: bool = False) -> None:
+        """Raise RequestError 401 unless the value of an `authorization` header or metadata carries a key.
+
+        Args:
+            page: a browser asks, which knows HTTP Basic only: the key is the password.
+        """
         if not self._keys:
             return
         scheme, _, given = authorization.partition(" ")
-        candidate = given.strip().encode() if scheme.lower() == "bearer" else b""
+        if page:
+            candidate = _password(given) if scheme.lower() == "basic" else b""
+            message = "the key is missing or wrong: the password is a key, the user name may be any"
+            challenge = 'Basic realm="a key as the password, any user name", charset="UTF-8"'
+        else:
+            candidate = given.strip().encode() if scheme.lower() == "bearer" else b""
+            message, challenge = "the key is missing or wrong: send `Authorization: Bearer KEY`", "Bearer"
         # Every key is compared, so the time tells neither which one nor how much of it was right.
         if not sum(hmac.compare_digest(candidate, key) for key in self._keys):
-            message = "the key is missing or wrong: send `Authorization: Bearer KEY`"
-            raise RequestError(401, message, headers={"WWW-Authenticate": "Bearer"})
+            raise RequestError(401, message, headers={"WWW-Authenticate": challenge})
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -34,3 +44,10 @@ class Admission:
             yield
         finally:
             self._places += 1
+
+
+def _password(credentials: str) -> bytes:
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+    except ValueError:
+        return b""

@@ -7,7 +7,6 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from _bentoml_impl.server.app import ContextMiddleware, ServiceAppFactory
@@ -22,11 +21,19 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
-from serving import oip
+from serving import oip, site, ui
 from serving.drain import DrainMiddleware
-from serving.errors import RequestError, error_response, implausible, invalid
+from serving.errors import (
+    UNEXPECTED,
+    RequestError,
+    error_response,
+    http_error,
+    implausible,
+    invalid,
+    unexpected,
+)
 from serving.guard import Cors, Guard, Rule
 from serving.metrics import only
 from serving.openapi import document
@@ -35,11 +42,9 @@ from serving.traffic import UNMATCHED, TrafficMiddleware
 from serving.worker import Worker
 
 logger = logging.getLogger("bentoml.service")
-_UNEXPECTED = "an unexpected error; the server's log has it"
 _UNCOUNTED = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
-_PAGES = frozenset({"/", "/docs.json", "/schema.json"})
+_PAGES = frozenset({"/", "/docs.json", "/schema.json", *site.PAGES})
 _STATIC = "/static_content/"
-_INDEX = Path(__file__).parent / "pages" / "index.html"
 
 
 class AppFactory(ServiceAppFactory):
@@ -49,8 +54,9 @@ class AppFactory(ServiceAppFactory):
         app: Starlette = super().__call__()
         # A redirect from /predict/ would only hide a wrong URL, and drop the body on the way in some clients.
         app.router.redirect_slashes = False
-        app.add_exception_handler(HTTPException, _http_error)
-        app.add_exception_handler(Exception, _unexpected)
+        app.add_exception_handler(HTTPException, http_error)
+        app.add_exception_handler(Exception, unexpected)
+        app.router.routes.extend(site.routes())
         return app
 
     @cached_property
@@ -99,7 +105,8 @@ class AppFactory(ServiceAppFactory):
         return {api.route: Rule() for api in self.service.apis.values()}
 
     def _rule(self, path: str) -> Rule | None:
-        return self._apis.get(path) or oip.rule(path)
+        page = ui.rule(path) if self.worker.settings.ui == "on" else None
+        return self._apis.get(path) or oip.rule(path) or page
 
     def _label(self, path: str) -> str:
         """Name the series of a path, of which there are as many as there are routes; empty for metrics and health."""
@@ -107,9 +114,10 @@ class AppFactory(ServiceAppFactory):
             return ""
         if path in self._apis or path in _PAGES:
             return path
-        if path.startswith(_STATIC):
-            return f"{_STATIC}*"
-        return oip.label(path) or UNMATCHED
+        for folder in (_STATIC, site.PICTURES):
+            if path.startswith(folder):
+                return f"{folder}*"
+        return oip.label(path) or ui.label(path) or UNMATCHED
 
     async def api_endpoint(self, name: str, request: Request) -> Response:
         """Answer an API call, or say what is wrong with it."""
@@ -124,7 +132,7 @@ class AppFactory(ServiceAppFactory):
             return error_response(503, "the service is overloaded: try again in a moment", headers={"Retry-After": "1"})
         except Exception:
             logger.exception("%s failed", name)
-            return error_response(500, _UNEXPECTED)
+            return error_response(500, UNEXPECTED)
         return response
 
     def metrics(self, _: Request) -> Response:
@@ -152,7 +160,7 @@ class AppFactory(ServiceAppFactory):
 
     async def index_page(self, _: Request) -> Response:
         """Serve a page that leads everywhere. BentoML's own would call a tracker of another host."""
-        return HTMLResponse(_INDEX.read_text())
+        return site.index(self.worker.settings)
 
 
 class Service(BentoService[Any]):
@@ -177,20 +185,3 @@ class Service(BentoService[Any]):
     def to_asgi(self, is_main: bool = True) -> Starlette:
         self.inject_config()
         return AppFactory(self, is_main=is_main)()
-
-
-def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    path = request.url.path
-    if error.status_code == 404:
-        message = f"there is nothing at {path}: see / for what there is"
-    elif error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        message = f"{request.method} is not allowed on {path}; allowed: {allowed}"
-    else:
-        message = error.detail
-    return error_response(error.status_code, message, headers=error.headers)
-
-
-def _unexpected(request: Request, error: Exception) -> Response:
-    return error_response(500, _UNEXPECTED)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pydantic_core
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.schema import CLASSES, FEATURES, MAX_ROWS, NAMES
@@ -15,6 +17,7 @@ _EXPECTED = {
     "actual": " or ".join(CLASSES),
     **{feature.name: feature.expected for feature in FEATURES},
 }
+UNEXPECTED = "an unexpected error; the server's log has it"
 _MOST_DETAILS = 100
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 60
@@ -43,6 +46,25 @@ def error_response(
 ) -> Response:
     content = pydantic_core.to_json({"error": message, "detail": list(detail)}, inf_nan_mode="constants")
     return Response(content, status, headers, "application/json")
+
+
+def http_error(request: Request, error: Exception) -> Response:
+    """Answer what the router found wrong with a request. For `exception_handlers`."""
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    if error.status_code == 404:
+        message = f"there is nothing at {path}: see / for what there is"
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        message = f"{request.method} is not allowed on {path}; allowed: {allowed}"
+    else:
+        message = error.detail
+    return error_response(error.status_code, message, headers=error.headers)
+
+
+def unexpected(request: Request, error: Exception) -> Response:
+    """Answer what nobody foresaw. For `exception_handlers`."""
+    return error_response(500, UNEXPECTED)
 
 
 def invalid(error: ValidationError, fields: Sequence[str]) -> RequestError:

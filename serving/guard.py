@@ -22,10 +22,14 @@ _DRAIN_SECONDS = 5.0
 
 
 class Rule(NamedTuple):
-    """What a POST to a path needs: a key, if there are any; a JSON content type."""
+    """What a POST to a path needs: a key, if there are any; a JSON content type.
+
+    `page`: a person opens it in a browser. Every method needs the key then, by HTTP Basic, the one way a browser knows.
+    """
 
     key: bool = True
     json: bool = True
+    page: bool = False
 
 
 class Guard:
@@ -46,14 +50,17 @@ class Guard:
         self._most_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        rule = self._rule(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if rule is None:
+        rule = self._rule(scope["path"]) if scope["type"] == "http" else None
+        if rule is None or not (rule.page or scope["method"] == "POST"):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         try:
             if rule.key:
-                self._admission.check_key(headers.get("authorization", ""))
+                self._admission.check_key(headers.get("authorization", ""), rule.page)
+            if scope["method"] != "POST":
+                await self._app(scope, receive, send)
+                return
             _check_content(headers, rule.json)
             body = await self._read(headers, receive)
             if body is None:

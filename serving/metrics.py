@@ -20,7 +20,7 @@ from serving.tally import Histogram, Tally
 if TYPE_CHECKING:
     from prometheus_client import Counter
 
-PROTOCOLS = ("http", "oip", "grpc")
+PROTOCOLS = ("http", "oip", "grpc", "ui")
 _SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 
 

@@ -61,7 +61,7 @@ class Model:
     """
 
     def __init__(self, parameters: Parameters, outlier_below: float = -np.inf) -> None:
-        self._p = parameters
+        self.parameters = parameters
         self._outlier_below = outlier_below
         half_precision = 0.5 / parameters.var
         constant = parameters.log_prior - 0.5 * np.log(2 * np.pi * parameters.var).sum(axis=1)
@@ -115,10 +115,10 @@ class Model:
 
         Returns contributions [d] in natural logarithms: log N(x_j; of) - log N(x_j; against).
         """
-        mean, var = self._p.mean, self._p.var
+        mean, var = self.parameters.mean, self.parameters.var
         log_normal = -0.5 * np.log(2 * np.pi * var) - 0.5 * (row - mean) ** 2 / var  # [K, d]
         contributions = log_normal[of] - log_normal[against]
-        prior = float(self._p.log_prior[of] - self._p.log_prior[against])
+        prior = float(self.parameters.log_prior[of] - self.parameters.log_prior[against])
         return Terms(prior, contributions, prior + float(contributions.sum()))
 
 

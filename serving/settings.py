@@ -55,6 +55,7 @@ class Settings(BaseModel):
     )
     prediction_log_sample: float = Field(1, gt=0, le=1, description="share of the predictions that are logged")
     prediction_log_days: float = Field(30, gt=0, description="days after which predictions and feedback are deleted")
+    ui: Switch = Field("on", description="the page at /ui")
     access_log: Switch = Field("off", description="one line for each request")
 
     @model_validator(mode="after")

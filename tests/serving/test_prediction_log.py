@@ -16,7 +16,7 @@ from serving.log_store import LogStore, feedback, first_id, predictions
 from serving.log_url import LogError
 from serving.model import Score, Scores
 from serving.prediction_log import PredictionLog, open_log, sampled
-from serving.predictor import Predictions
+from serving.predictor import Predictions, prediction_ids
 from serving.schema import CLASSES, NAMES
 from tests.models import plausible_rows
 

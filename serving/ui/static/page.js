@@ -1,0 +1,54 @@
+// What the page needs before Gradio: language, light or dark, the texts outside of Gradio, and where the server is.
+(() => {
+  const page = window.page;
+  const stored = (name, allowed) => {
+    try { const value = localStorage.getItem(name); return allowed.includes(value) ? value : null; } catch { return null; }
+  };
+  const store = (name, value) => { try { localStorage.setItem(name, value); } catch { /* private browsing */ } };
+
+  const languages = Object.keys(page.texts);
+  const browser = (navigator.languages ?? [navigator.language]).map((tag) => tag.slice(0, 2));
+  page.language = stored("ui-language", languages) ?? browser.find((tag) => languages.includes(tag)) ?? "en";
+  document.documentElement.lang = page.language;
+  // Gradio asks the browser and offers no other way; whoever chose a language here means the whole page.
+  Object.defineProperty(navigator, "language", { get: () => page.language });
+  Object.defineProperty(navigator, "languages", { get: () => [page.language] });
+
+  page.text = (key, ...values) => values.reduce((text, value) => text.replace("{}", value), page.texts[page.language][key]);
+  page.label = (root) => {
+    for (const each of root.querySelectorAll("[data-text]")) each.textContent = page.text(each.dataset.text);
+    for (const each of root.querySelectorAll("[data-label]")) each.setAttribute("aria-label", page.text(each.dataset.label));
+    document.title = page.text("title");
+  };
+
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const dark = () => (stored("ui-theme", ["light", "dark"]) ?? (system.matches ? "dark" : "light")) === "dark";
+  page.paint = () => {
+    document.documentElement.style.colorScheme = dark() ? "dark" : "light";
+    if (document.body.classList.contains("dark") !== dark()) document.body.classList.toggle("dark", dark());
+  };
+
+  // Gradio's configuration names the address its worker was called by; this is the one the browser sees, prefix included.
+  page.begin = () => { window.gradio_config.root = new URL(".", location.href).href.replace(/\/$/, ""); };
+  page.fail = () => { document.querySelector("#wait").textContent = page.text("failed"); };
+
+  document.addEventListener("DOMContentLoaded", () => {
+    const language = document.querySelector("#language");
+    language.value = page.language;
+    if (page.language === "id") document.querySelector("#readme").href = "../README.id.md";
+    language.addEventListener("change", () => { store("ui-language", language.value); location.reload(); });
+    document.querySelector("#theme").addEventListener("click", () => { store("ui-theme", dark() ? "light" : "dark"); page.paint(); });
+  });
+  document.addEventListener("readystatechange", () => {
+    if (document.readyState !== "interactive") return;
+    // Gradio follows the system when it starts.
+    new MutationObserver(page.paint).observe(document.body, { attributeFilter: ["class"] });
+    system.addEventListener("change", page.paint);
+  });
+  const ready = new MutationObserver(() => {
+    if (!document.querySelector("gradio-app [role=tablist]")) return;
+    document.querySelector("#wait").remove();
+    ready.disconnect();
+  });
+  ready.observe(document, { childList: true, subtree: true });
+})();
