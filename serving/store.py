@@ -7,6 +7,7 @@ reference; `estimator.skops` holds the same parameters as a scikit-learn object,
 import hashlib
 import json
 import logging
+import threading
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 # It would log what `_get` says in a sentence, at length.
 logging.getLogger("bentoml._internal.models.model").disabled = True
+
+# BentoML asks every module that a model might hold objects of, pandas for one, and fails if it is half imported: whoever
+# imports such a library beside a running server holds this meanwhile.
+not_importing = threading.Lock()
 
 LATEST = f"{MODEL_NAME}:latest"
 FILES = ("estimator.skops", "parameters.npz", "reference.json", "metrics.json", "card.md")
@@ -161,7 +166,8 @@ def verify(path: Path) -> None:
 
 def _get(tag: str) -> bentoml.Model:
     try:
-        return bentoml.models.get(tag)
+        with not_importing:
+            return bentoml.models.get(tag)
     except NotFound:
         raise ModelError(f"there is no model {tag} in the BentoML model store: make one with `make train`") from None
     except (BentoMLException, YAMLError, ValueError, TypeError, KeyError, AttributeError, OSError) as error:

@@ -23,6 +23,7 @@ from serving.errors import http_error, unexpected
 from serving.guard import Rule
 from serving.predictor import Predictor
 from serving.settings import Settings
+from serving.store import not_importing
 from serving.ui.calls import call
 from serving.ui.examples import example_csv
 from serving.ui.page import after, before, failed
@@ -136,11 +137,11 @@ async def _build() -> _Built:
 def _import_and_build() -> tuple[ASGIApp, Mapping[int, int]]:
     # It would tell its makers of every start.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    import fastapi
-    import gradio as gr
+    with not_importing:
+        import fastapi
+        import gradio as gr
 
-    from serving.ui.blocks import I18N, build
-
+        from serving.ui.blocks import I18N, build
     blocks = build(_predictor)
     app = gr.mount_gradio_app(
         fastapi.FastAPI(),
