@@ -120,6 +120,11 @@ lock: install-dev ## write the locks again after a change of pyproject.toml (UPG
 protos: install-dev ## write the Python of serving/protos again after a change there
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. serving/protos/*.proto
 
+.PHONY: pictures
+pictures: install-dev ## take the README's pictures of the page from a running server
+	$(BIN)/python -m training --if-missing
+	$(BIN)/python -m tests.pictures
+
 .PHONY: clean
 clean: ## remove caches and reports; the environment, data and models stay
 	rm -rf .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache htmlcov

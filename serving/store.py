@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # It would log what `_get` says in a sentence, at length.
 logging.getLogger("bentoml._internal.models.model").disabled = True
 
-# BentoML asks every module that a model might hold objects of, pandas for one, and fails if it is half imported: whoever
+# BentoML asks every module that a model might hold objects of, as pandas, and fails if it is half imported: whoever
 # imports such a library beside a running server holds this meanwhile.
 not_importing = threading.Lock()
 

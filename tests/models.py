@@ -12,6 +12,16 @@ from sklearn.naive_bayes import GaussianNB
 from serving.reference import Bins, Reference
 from serving.schema import CLASSES, FEATURES, NAMES, Flag
 
+# What training measures, in its shape.
+_SCORES = {"accuracy": 0.9, "auc": 0.95, "log_loss": 0.2, "brier": 0.06, "calibration_error": 0.02}
+METRICS = {
+    **_SCORES,
+    "recall": dict.fromkeys(CLASSES, 0.9),
+    "rows": 500,
+    "folds": 5,
+    "comparisons": {"another_model": {**_SCORES, "accuracy": 0.91}},
+}
+
 
 def plausible_rows(n: int, seed: int = 0) -> NDArray[np.float64]:
     """Return n rows that a client could send, float64 [n, d]: the typical range, on the grid of the measurement."""
@@ -52,5 +62,5 @@ def write_model(folder: Path, estimator: GaussianNB) -> None:
         folder / "parameters.npz", log_prior=np.log(estimator.class_prior_), mean=estimator.theta_, var=estimator.var_
     )
     (folder / "reference.json").write_text(json.dumps(dataclasses.asdict(reference)))
-    (folder / "metrics.json").write_text("{}")
+    (folder / "metrics.json").write_text(json.dumps(METRICS))
     (folder / "card.md").write_text("# A model for tests\n")

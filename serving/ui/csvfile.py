@@ -1,6 +1,7 @@
 """Rows as lines of a CSV file: a piece of the file in, values and reasons for refusals out."""
 
 import csv
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -101,9 +102,11 @@ def _number(cell: str) -> float:
 
 
 def _reason(cells: Sequence[str], values: Floats, texts: Mapping[str, str]) -> tuple[str, list[str]]:
+    # Whole numbers as JSON has them, so that the schema finds the same faults.
+    numbers = [int(value) if value.is_integer() else value for value in values.tolist()]
     given = {
-        name: text if np.isnan(value) else value
-        for name, text, value in zip(NAMES, cells, values.tolist(), strict=True)
+        name: text if math.isnan(value) else value
+        for name, text, value in zip(NAMES, cells, numbers, strict=True)
         if text
     }
     reasons, features = refusal(given, texts)

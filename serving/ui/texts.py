@@ -28,7 +28,7 @@ _COMMON = {
     },
     "id": {
         "title": "Pengklasifikasi gender",
-        "subtitle": "Contoh pembelajaran cara menyajikan model. Ini tidak mengungkap apa pun tentang seseorang.",
+        "subtitle": "Contoh penyajian model. Ini tidak mengungkap apa pun tentang seseorang.",
         "nav": "Halaman lain",
         "docs": "API",
         "readme": "README",
