@@ -19,8 +19,8 @@ FOLDER = ROOT / "docs"
 # By tab: colours, the second dark to show that there is a dark, and height.
 TABS: dict[str, tuple[Literal["light", "dark"], int]] = {
     "predict": ("light", 1000),
-    "rows": ("dark", 1140),
-    "model": ("light", 1230),
+    "rows": ("dark", 1060),
+    "model": ("light", 1480),
 }
 
 

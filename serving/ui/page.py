@@ -35,7 +35,8 @@ def before(piece_bytes: int) -> str:
     languages = "".join(f'<option value="{code}">{name}</option>' for code, name in LANGUAGES.items())
     # "<" cannot end the script that carries the texts.
     data = json.dumps(known).replace("<", "\\u003c")
-    return _parts()[0].replace("<!-- languages -->", languages).replace("/* known */", data)
+    head = _parts()[0].replace("<!-- title -->", TEXTS["en"]["title"])
+    return head.replace("<!-- languages -->", languages).replace("/* known */", data)
 
 
 def after(gradio_page: str) -> str:

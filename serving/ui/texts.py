@@ -41,8 +41,8 @@ _COMMON = {
         "tabs_rows": "Banyak baris",
         "tabs_model": "Model",
         "examples": "Mulai dari contoh",
-        "example_typical": "Khas {}",
-        "example_between": "Di tengah",
+        "example_typical": "Tipikal {}",
+        "example_between": "Di tengah-tengah",
         "example_unusual": "Tidak lazim",
     },
 }
@@ -199,8 +199,8 @@ _MODEL = {
     "id": {
         "model_serves": "Model yang sekarang menjawab",
         "model_rows": "baris latih",
-        "model_scores": "Nilai pada baris yang tidak dipakai melatih",
-        "model_scores_note": "Di luar lipatan, dengan validasi silang.",
+        "model_scores": "Skor pada data yang tidak dipakai untuk melatih",
+        "model_scores_note": "Dihitung dengan validasi silang, di luar lipatan latih.",
         "model_higher": "makin tinggi makin baik",
         "model_lower": "makin rendah makin baik",
         "model_recall": "Recall: bagian setiap kelas yang ditemukan",

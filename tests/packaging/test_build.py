@@ -35,8 +35,10 @@ def bento(home: Path) -> Path:
 
 def test_carries_only_what_serves(bento: Path) -> None:
     files = {path.relative_to(bento / "src").as_posix() for path in (bento / "src").rglob("*") if path.is_file()}
-    source = {path.relative_to(ROOT).as_posix() for path in (ROOT / "serving").rglob("*") if path.is_file()}
-    assert files == {file for file in source if "__pycache__" not in file} | {"service.py", "bentofile.yaml"}
+    shown = [*ROOT.glob("README*.md"), *ROOT.glob("docs/*.png")]
+    source = [path for path in (ROOT / "serving").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    expected = {path.relative_to(ROOT).as_posix() for path in [*source, *shown]}
+    assert files == expected | {"service.py", "bentofile.yaml"}
 
 
 def test_requirements_are_the_lock_of_the_serving_set(bento: Path) -> None:
@@ -70,4 +72,7 @@ def test_exported_bento_serves_elsewhere(bento: Path, home: Path, model: str, tm
     tag = f"{MODEL_NAME}:latest"
     with serving(empty_store, tmp_path / "log", target=tag, folder=elsewhere) as server:
         [prediction] = httpx.post(f"{server.url}/predict", json={"rows": [ROW]}).raise_for_status().json()
+        page = httpx.get(f"{server.url}/ui/", timeout=120).text
+        assert "gradio_config = " in page
+        assert httpx.get(f"{server.url}/README.md").is_success
     assert prediction["model"] == model
