@@ -34,7 +34,7 @@ help: ## list the targets
 serve: install-train ## set everything up, train if there is no model, serve (PORT=3000)
 	$(BIN)/python -m serving.port "$(PORT)"
 	$(BIN)/python -m training --if-missing
-	echo "Serving on http://localhost:$(PORT) in a few seconds: API docs at /, metrics at /metrics. Ctrl-C stops."
+	echo "Serving on http://localhost:$(PORT) in a few seconds: UI at /ui, API docs at /, metrics at /metrics. Ctrl-C stops."
 	exec $(BIN)/bentoml serve --port "$(PORT)"
 
 .PHONY: train
@@ -60,7 +60,7 @@ image: engine-found build ## build a container image with docker or podman (IMAG
 	DOCKER_BUILDKIT=1 $(BIN)/bentoml containerize gender_classifier:latest --image-tag "$(IMAGE)" \
 		--backend $(ENGINE) $(CONTAINERIZE_OPTS)
 	$(ENGINE) image inspect "$(IMAGE)" >/dev/null
-	echo "Built $(IMAGE). To run it: $(ENGINE) run --rm -p 3000:3000 $(IMAGE)"
+	echo "Built $(IMAGE). To run it: $(ENGINE) run --rm -p 3000:3000 -p 3001:3001 $(IMAGE)"
 
 ##@ Change
 .PHONY: test

@@ -20,7 +20,7 @@ from serving.bodies import (
     RowBody,
 )
 from serving.feedback import Feedback
-from serving.port import PortError, require_free
+from serving.port import PortError, require_free_pair
 from serving.prediction_log import open_log
 from serving.predictor import Predictor
 from serving.schema import MAX_ROWS, MODEL_NAME, Label, Row, to_array
@@ -61,10 +61,8 @@ class GenderClassifier:
                 log_url.check(url)
             command = click.get_current_context(silent=True)
             host = (command and command.params["host"]) or EVERYWHERE
-            if command:
-                require_free(command.params["port"] or 3000, host)
-            if settings.grpc_port:
-                require_free(settings.grpc_port, host)
+            port = (command and command.params["port"]) or 3000
+            require_free_pair(port, settings.grpc_port, host)
         except (store.ModelError, log_url.LogError, PortError) as error:
             sys.exit(f"error: {error}")
         workers.prepare(host)

@@ -8,6 +8,7 @@ from _bentoml_sdk.io_models import IORootModel
 from _bentoml_sdk.method import APIMethod
 from pydantic import BaseModel, Field, TypeAdapter
 
+OPEN_INFERENCE = "https://github.com/kserve/open-inference-protocol"
 _REF = "#/components/schemas/{model}"
 
 
@@ -94,6 +95,7 @@ def document(
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "description": description, "version": version},
+        "externalDocs": {"description": "/v2 speaks the Open Inference Protocol", "url": OPEN_INFERENCE},
         "servers": [{"url": "."}],
         "paths": paths,
         "components": components,

@@ -25,6 +25,20 @@ def require_free(port: int, host: str = "") -> None:
             raise PortError(f"port {port} is in use") from None
 
 
+def require_free_pair(http: int, grpc: int, host: str = "") -> None:
+    """Raise PortError unless servers for HTTP and for gRPC could listen; `grpc` 0 is none."""
+    require_free(http, host)
+    if not grpc:
+        return
+    other = "set GRPC_PORT to another port, or to 0 for no gRPC"
+    if grpc == http:
+        raise PortError(f"port {http} is both HTTP's and gRPC's: {other}")
+    try:
+        require_free(grpc, host)
+    except PortError as error:
+        raise PortError(f"{error}: {other}") from None
+
+
 def main(arguments: list[str]) -> None:
     try:
         [port] = map(int, arguments)
@@ -33,7 +47,7 @@ def main(arguments: list[str]) -> None:
     try:
         require_free(port)
     except PortError as error:
-        sys.exit(f"error: {error}: choose another, as in: make serve PORT={port + 1 if port < 65535 else 3001}")
+        sys.exit(f"error: {error}: choose another, as in: make serve PORT={port + 10 if port < 65525 else 3010}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 
 from serving.protos import open_inference_pb2 as pb
 from tests.models import as_rows
-from tests.servers import Server, grpc_health, serving
+from tests.servers import Server, free_port, grpc_health, serving
 from tests.serving.load import MESSAGE, ROWS
 from tests.serving.test_oip import call
 from tests.serving.test_service import metrics
@@ -109,7 +109,12 @@ def test_a_server_that_cannot_be_protected_does_not_start(home: Path, settings: 
 
 def test_a_grpc_port_that_is_taken(server: Server, home: Path) -> None:
     port = server.grpc.split(":")[1]
-    assert f"port {port} is in use" in refusal(home, {"GRPC_PORT": port})
+    assert f"port {port} is in use: set GRPC_PORT to another port" in refusal(home, {"GRPC_PORT": port})
+
+
+def test_one_port_for_both(home: Path) -> None:
+    port = free_port()
+    assert f"port {port} is both HTTP's and gRPC's" in refusal(home, {"GRPC_PORT": str(port)}, port)
 
 
 def test_grpc_is_counted_as_http_is(home: Path, tmp_path: Path) -> None:
