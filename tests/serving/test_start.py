@@ -12,7 +12,7 @@ from tests.models import write_model
 from tests.servers import ROOT, bentoml_serve, free_port
 
 pytestmark = pytest.mark.slow
-SECONDS = 15
+SECONDS = 90
 
 
 def refusal(home: Path, settings: Mapping[str, str], port: int | None = None) -> str:
