@@ -3,8 +3,7 @@
 Everything here overrides private classes of bentoml, which is why pyproject.toml pins it to one minor release.
 """
 
-import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any
@@ -14,9 +13,7 @@ from _bentoml_sdk import Service as BentoService
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
-from bentoml.exceptions import ServiceUnavailable
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
-from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -25,23 +22,15 @@ from starlette.responses import JSONResponse, Response
 
 from serving import oip, site, ui
 from serving.drain import DrainMiddleware
-from serving.errors import (
-    UNEXPECTED,
-    RequestError,
-    error_response,
-    http_error,
-    implausible,
-    invalid,
-    unexpected,
-)
+from serving.errors import error_response, http_error, unexpected
 from serving.guard import Cors, Guard, Rule
+from serving.lanes import Lane, LaneMiddleware
 from serving.metrics import only
 from serving.openapi import document
 from serving.settings import Settings
 from serving.traffic import UNMATCHED, TrafficMiddleware
 from serving.worker import Worker
 
-logger = logging.getLogger("bentoml.service")
 _UNCOUNTED = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
 _PAGES = frozenset({"/", "/docs.json", "/schema.json", *site.PAGES})
 _STATIC = "/static_content/"
@@ -75,7 +64,7 @@ class AppFactory(ServiceAppFactory):
 
     @property
     def middlewares(self) -> list[Middleware]:
-        """The order of a request: drain, metrics, access log, CORS, guard, /v2, BentoML's context, route."""
+        """The order of a request: drain, metrics, access log, CORS, guard, /v2, the API, BentoML's context, route."""
         worker = self.worker
         kept = [Middleware(DrainMiddleware, drain=worker.drain)]
         for middleware in super().middlewares:
@@ -97,6 +86,7 @@ class AppFactory(ServiceAppFactory):
                     )
                 )
                 kept.append(Middleware(oip.OpenInference, repository=lambda: worker.repository))
+                kept.append(Middleware(LaneMiddleware, lanes=lambda: self._lanes))
             kept.append(middleware)
         return kept
 
@@ -119,21 +109,20 @@ class AppFactory(ServiceAppFactory):
                 return f"{folder}*"
         return oip.label(path) or ui.label(path) or UNMATCHED
 
-    async def api_endpoint(self, name: str, request: Request) -> Response:
-        """Answer an API call, or say what is wrong with it."""
-        try:
-            response: Response = await super().api_endpoint(name, request)
-        except ValidationError as error:
-            self._service_instance.predictor.refused(implausible(error))
-            return invalid(error, list(self.service.apis[name].input_spec.model_fields)).response()
-        except RequestError as error:
-            return error.response()
-        except ServiceUnavailable:
-            return error_response(503, "the service is overloaded: try again in a moment", headers={"Retry-After": "1"})
-        except Exception:
-            logger.exception("%s failed", name)
-            return error_response(500, UNEXPECTED)
-        return response
+    @cached_property
+    def _lanes(self) -> dict[str, Lane]:
+        service = self._service_instance
+
+        def call(name: str) -> Callable[..., Awaitable[Any]]:
+            if self.service.apis[name].batchable:
+                return lambda **arguments: self.batch_infer(name, (), arguments)
+            method: Callable[..., Awaitable[Any]] = getattr(service, name).local
+            return method
+
+        return {
+            api.route: Lane(api.input_spec, call(name), service.predictor.refused)
+            for name, api in self.service.apis.items()
+        }
 
     def metrics(self, _: Request) -> Response:
         """Say the metrics of the model that answers and of the one before, and everything that is not a model's."""

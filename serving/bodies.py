@@ -1,36 +1,21 @@
-"""What comes in and goes out of the BentoML API as JSON: strict on the way in, fast on the way out."""
+"""What comes in and goes out of the BentoML API as JSON. `serving.lanes` reads and writes it."""
 
-from typing import Any, Self
-
-import pydantic_core
-from _bentoml_impl.serde import Serde
 from _bentoml_sdk import IODescriptor
 from _bentoml_sdk.io_models import IORootModel
 from pydantic import ConfigDict, Field
-from starlette.requests import Request
-from starlette.responses import Response
 
 from serving.schema import MAX_ROWS, Explanation, Label, Prediction, Receipt, Row
 
 
-class _JsonBody(IODescriptor):
-    @classmethod
-    async def from_http_request(cls, request: Request, serde: Serde) -> Self:
-        # BentoML would take forms, text and pickles here, and turn "1" into 1.
-        body: Self = cls.model_validate_json(await request.body())
-        return body
+class Body(IODescriptor):
+    """What a lane takes: fields, or with `__root_input__` a row."""
 
 
-class _JsonAnswer:
+class _Answer:
     media_type = "application/json"
 
-    @classmethod
-    async def to_http_response(cls, obj: Any, serde: Serde) -> Response:
-        # The methods return plain dicts and lists; to build and dump 10,000 models costs ten times the scoring.
-        return Response(pydantic_core.to_json(obj), media_type="application/json")
 
-
-class PredictBody(_JsonBody):
+class PredictBody(Body):
     """The rows to predict, answered in the same order."""
 
     model_config = ConfigDict(extra="forbid")
@@ -38,13 +23,13 @@ class PredictBody(_JsonBody):
     rows: list[Row] = Field(min_length=1, max_length=MAX_ROWS)
 
 
-class RowBody(_JsonBody, Row):
+class RowBody(Body, Row):
     """One row, as the whole body."""
 
     __root_input__ = True
 
 
-class FeedbackBody(_JsonBody):
+class FeedbackBody(Body):
     """The true label of a prediction."""
 
     model_config = ConfigDict(extra="forbid")
@@ -53,17 +38,17 @@ class FeedbackBody(_JsonBody):
     actual: Label = Field(description="what it should have been")
 
 
-class PredictionAnswer(_JsonAnswer, IODescriptor, Prediction):
+class PredictionAnswer(_Answer, IODescriptor, Prediction):
     pass
 
 
-class ExplanationAnswer(_JsonAnswer, IODescriptor, Explanation):
+class ExplanationAnswer(_Answer, IODescriptor, Explanation):
     pass
 
 
-class FeedbackAnswer(_JsonAnswer, IODescriptor, Receipt):
+class FeedbackAnswer(_Answer, IODescriptor, Receipt):
     pass
 
 
-class PredictionsAnswer(_JsonAnswer, IORootModel[list[Prediction]]):
+class PredictionsAnswer(_Answer, IORootModel[list[Prediction]]):
     pass
