@@ -78,6 +78,14 @@ def test_a_moved_value_changes_the_label(opened: Opened, client: httpx.Client) -
     assert labels == set(CLASSES)
 
 
+def test_on_a_phone_the_answer_stays_in_sight_while_a_value_is_moved(opened: Opened) -> None:
+    page = opened(width=390)
+    page.get_by_role("checkbox").last.evaluate("element => element.scrollIntoView({ block: 'end' })")
+    page.mouse.wheel(0, 150)
+    page.wait_for_function("window.scrollY > 100")
+    expect(page.locator(".call .label")).to_be_in_viewport()
+
+
 def test_the_form_and_the_tabs_work_by_keyboard(opened: Opened, client: httpx.Client) -> None:
     page = opened()
     row = dict(EXAMPLES[CLASSES[-1]])
