@@ -63,4 +63,5 @@ def write_model(folder: Path, estimator: GaussianNB) -> None:
     )
     (folder / "reference.json").write_text(json.dumps(dataclasses.asdict(reference)))
     (folder / "metrics.json").write_text(json.dumps(METRICS))
-    (folder / "card.md").write_text("# A model for tests\n")
+    wide = "\n".join([f"|{' a wide column |' * 9}", f"|{'---|' * 9}", f"|{' 0.123456789 |' * 9}"])
+    (folder / "card.md").write_text(f"# A model for tests\n\nIts `card`.\n\n## A table\n\n{wide}\n")

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
+from markdown_it import MarkdownIt
 
 from serving.model import Floats, Parameters
 from serving.schema import CLASSES, FEATURES, Feature, Flag, Number
@@ -32,10 +33,13 @@ def about(stored: StoredModel, texts: Texts) -> str:
     return "".join(parts)
 
 
-def card(stored: StoredModel) -> str:
-    """Return the model card, in Markdown; one heading level down, as the page has a first one of its own."""
+def card(stored: StoredModel, texts: Texts) -> str:
+    """Return the model card; its headings one level down, as the page has a first one of its own."""
     lines = (stored.path / "card.md").read_text(encoding="utf-8").splitlines()
-    return "\n".join(f"#{line}" if line.startswith("#") else line for line in lines)
+    markdown = "\n".join(f"#{line}" if line.startswith("#") else line for line in lines)
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    # Its tables may be wider than a phone: a region that scrolls must be one that a keyboard reaches.
+    return f'<div id="card" tabindex="0" role="region" aria-label="{texts["model_card"]}" lang="en">{body}</div>'
 
 
 def _origin(metadata: Mapping[str, Any], texts: Texts) -> Iterator[tuple[str, str]]:

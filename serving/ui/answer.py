@@ -35,7 +35,10 @@ def answer(predictor: Predictor, row: dict[str, Any], texts: Texts, asked: bool)
         stored = predictor.stored
         [prediction] = Predictions(stored.model.score(values), stored.tag).to_dicts()
         prediction["prediction_id"] = ""
-    return _verdict(prediction, texts), _why(prediction, predictor.explain(values[0]), row, texts)
+    why = _why(prediction, predictor.explain(values[0]), row, texts)
+    if asked and predictor.log is not None and predictor.log.takes(prediction["prediction_id"]):
+        why += _question(prediction["prediction_id"], texts)
+    return _verdict(prediction, texts), why
 
 
 def _verdict(prediction: dict[str, Any], texts: Texts) -> str:
@@ -71,6 +74,18 @@ def _why(prediction: dict[str, Any], explanation: dict[str, Any], row: dict[str,
 <td class="number">{_signed(explanation["log_odds"])}</td></tr></tfoot></table>
 <p class="axis">{texts["contribution"]}</p></figure>
 {facts(pair for pair in origin if pair[1])}</div>"""
+
+
+def _question(prediction_id: str, texts: Texts) -> str:
+    """Return the question what the row really is; page.js sends the answer."""
+    buttons = "".join(
+        f'<button type="button" class="plain" value="{escape(label)}" aria-pressed="false">{escape(label)}</button>'
+        for label in CLASSES
+    )
+    return (
+        f'<div class="card truth" role="group" aria-label="{texts["truth"]}" data-id="{prediction_id}">'
+        f'<span>{texts["truth"]}</span>{buttons}<p role="status"></p></div>'
+    )
 
 
 def _bar(name: str, value: str, part: float, widest: float) -> str:

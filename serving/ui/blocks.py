@@ -39,7 +39,7 @@ def build(predictor: Callable[[], Predictor]) -> gr.Blocks:
 
     async def described(language: str) -> tuple[str, str]:
         stored = predictor().stored
-        return about(stored, texts(language)), card(stored)
+        return about(stored, texts(language)), card(stored, texts(language))
 
     blocks = gr.Blocks(title=TEXTS["en"]["title"], analytics_enabled=False)
     with blocks:
@@ -59,7 +59,7 @@ def build(predictor: Callable[[], Predictor]) -> gr.Blocks:
             with gr.Tab(I18N("tabs_model"), id="model") as model:
                 description = _html(elem_id="about")
                 with gr.Accordion(I18N("model_card"), open=False):
-                    model_card = gr.Markdown(elem_id="card")
+                    model_card = _html()
         language = gr.Textbox(visible=False)
         gr.on(
             [each.change for each in inputs],

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from serving.errors import http_error, unexpected
+from serving.feedback import Feedback
 from serving.guard import Rule
 from serving.predictor import Predictor
 from serving.settings import Settings
@@ -28,11 +29,13 @@ from serving.ui.calls import call
 from serving.ui.examples import example_csv
 from serving.ui.page import after, before, failed
 from serving.ui.pieces import answer_piece
+from serving.ui.truth import take_feedback
 
 logger = logging.getLogger("bentoml.service")
 _STATIC = Path(__file__).parent / "static"
 # What the page asks of Gradio. The rest of its routes (upload, proxy, queue, files) would only be a larger target.
 _READ = ("/assets/", "/static/", "/theme.css", "/svelte/")
+_FEEDBACK = "/ui/feedback"
 _CALL = "/gradio_api/run/predict"
 # The page may talk to this server only, whatever Gradio's front end would like to fetch.
 _POLICY = (
@@ -51,6 +54,7 @@ def make_ui(settings: Settings) -> Starlette:
             Route("/ui/", ui.page),
             Route("/ui/example.csv", lambda _: PlainTextResponse(example_csv(), media_type="text/csv")),
             Route("/ui/rows", partial(answer_piece, predictor=_predictor), methods=["POST"]),
+            Route(_FEEDBACK, partial(take_feedback, feedback=_feedback), methods=["POST"]),
             Mount("/ui/own", StaticFiles(directory=_STATIC)),
             Mount("/ui", ui.gradio),
         ],
@@ -60,7 +64,7 @@ def make_ui(settings: Settings) -> Starlette:
 
 def rule(path: str) -> Rule | None:
     """Return what the guard shall ask of a request: a key as the password of HTTP Basic, for the page and its parts."""
-    return Rule(json=False, page=True) if label(path) else None
+    return Rule(json=path == _FEEDBACK, page=True) if label(path) else None
 
 
 def label(path: str) -> str | None:
@@ -68,6 +72,11 @@ def label(path: str) -> str | None:
     if path.startswith("/ui/"):
         return "/ui/*"
     return path if path == "/ui" else None
+
+
+def _feedback() -> Feedback:
+    feedback: Feedback = bentoml.get_current_service().truth
+    return feedback
 
 
 def _predictor() -> Predictor:

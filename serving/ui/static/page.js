@@ -39,6 +39,18 @@
     language.addEventListener("change", () => { store("ui-language", language.value); location.reload(); });
     document.querySelector("#theme").addEventListener("click", () => { store("ui-theme", dark() ? "light" : "dark"); page.paint(); });
   });
+  // "Was this right?": the buttons come with each answer.
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest(".truth button");
+    if (!button) return;
+    const question = button.parentElement;
+    const body = JSON.stringify({ prediction_id: question.dataset.id, actual: button.value });
+    const response = await fetch("./feedback", { method: "POST", body, headers: { "Content-Type": "application/json" } }).catch(() => null);
+    const failed = response?.ok ? null : (await response?.json().catch(() => null))?.error ?? page.text("no_answer", response?.status ?? "");
+    question.querySelector("[role=status]").textContent = failed ?? page.text("truth_thanks", button.value);
+    if (failed === null) for (const each of question.querySelectorAll("button")) each.setAttribute("aria-pressed", each === button);
+  });
+
   document.addEventListener("readystatechange", () => {
     if (document.readyState !== "interactive") return;
     // Gradio follows the system when it starts.

@@ -125,7 +125,7 @@
         { method: "POST", body: text, headers: { "Content-Type": "text/csv" }, signal });
       if (response.ok) return response.json();
       const busy = response.status === 429 || response.status === 503;
-      if (!busy || attempt === 5) throw new Error((await response.json().catch(() => null))?.error ?? t("rows_failed", response.status));
+      if (!busy || attempt === 5) throw new Error((await response.json().catch(() => null))?.error ?? t("no_answer", response.status));
       await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get("Retry-After") ?? 1)));
     }
   }

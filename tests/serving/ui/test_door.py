@@ -2,8 +2,10 @@
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,8 +51,10 @@ def has_pandas(server: Server) -> bool:
 @pytest.fixture(scope="module")
 def visit(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstVisit]:
     """A service of one worker with keys that looks for models all the time, while its page is opened."""
-    log = tmp_path_factory.mktemp("door") / "log"
-    with serving(home, log, {"API_KEYS": f"{KEY} second-key", "MODEL_POLL_SECONDS": "0.1"}) as server:
+    folder = tmp_path_factory.mktemp("door")
+    log, url = folder / "log", f"sqlite:///{folder}/log.db"
+    settings = {"API_KEYS": f"{KEY} second-key", "MODEL_POLL_SECONDS": "0.1", "PREDICTION_LOG_URL": url}
+    with serving(home, log, settings) as server:
         before = has_pandas(server)
         row = as_rows(plausible_rows(1))[0]
         headers = {"Authorization": f"Bearer {KEY}"}
@@ -232,6 +236,46 @@ def test_requests_below_the_page_share_one_label(client: httpx.Client) -> None:
     labels = set(re.findall(r'endpoint="(/ui[^"]*)"', client.get("/metrics").text))
     assert "/ui/*" in labels
     assert labels <= {"/ui", "/ui/*"}
+
+
+def labels_of(visit: FirstVisit) -> dict[str, str]:
+    """Return the true labels that the log holds, by prediction."""
+    with closing(sqlite3.connect(visit.server.log.parent / "log.db")) as log:
+        return dict(log.execute("select prediction_id, actual from feedback"))
+
+
+def test_was_this_right_is_asked_of_a_prediction_and_recorded(visit: FirstVisit, browser: Browser) -> None:
+    words = TEXTS["id"]
+    with watched(browser, visit.server.url, "id-ID", password=KEY) as page:
+        # The row that the page opens with is nobody's prediction.
+        expect(page.locator(".truth")).to_have_count(0)
+        page.get_by_role("button", name=words[f"example_{CLASSES[0]}"]).click()
+        # Some changes make some answers: the last is in the page when it no longer waits for any.
+        page.wait_for_load_state("networkidle")
+        for label in (*CLASSES, CLASSES[0]):
+            with page.expect_response("**/ui/feedback") as answer:
+                page.locator(".truth").get_by_role("button", name=label, exact=True).click()
+            assert answer.value.json()["recorded"]
+            name = answer.value.json()["prediction_id"]
+            expect(page.locator(".truth [role=status]")).to_have_text(words["truth_thanks"].format(label))
+            expect(page.locator(".truth [aria-pressed=true]")).to_have_text(label)
+            assert labels_of(visit)[name] == label
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b'{"prediction_id": "x"}', 400),
+        (b'{"prediction_id": "x", "actual": "neither"}', 400),
+        (json.dumps({"prediction_id": "x", "actual": CLASSES[0]}).encode(), 404),
+    ],
+)
+def test_wrong_feedback_is_refused_as_by_the_api(body: bytes, status: int, client: httpx.Client) -> None:
+    answer = client.post("/ui/feedback", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error", "detail"}
+    assert client.post("/ui/feedback", content=body).status_code == 415
 
 
 def test_it_works_behind_a_proxy_that_takes_a_prefix_off_and_asks_for_the_key(
