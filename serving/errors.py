@@ -19,6 +19,7 @@ _EXPECTED = {
 }
 UNEXPECTED = "an unexpected error; the server's log has it"
 _MOST_DETAILS = 100
+MISSING = object()
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 60
 _IMPLAUSIBLE = ("greater_than_equal", "less_than_equal")
@@ -85,6 +86,11 @@ def implausible(error: ValidationError) -> list[str]:
     ]
 
 
+def refusal(where: str, value: object, expected: str) -> str:
+    """Say what is wrong with a value, or that it is `MISSING`."""
+    return f"{where} is {'missing' if value is MISSING else _shown(value)}; expected {expected}"
+
+
 def _item(problem: Any, fields: Sequence[str]) -> dict[str, Any]:
     location: tuple[int | str, ...] = problem["loc"]
     kind, last = problem["type"], location[-1] if location else None
@@ -92,7 +98,7 @@ def _item(problem: Any, fields: Sequence[str]) -> dict[str, Any]:
     if kind == "json_invalid":
         message = f"the body is not JSON: {problem['msg'].removeprefix('Invalid JSON: ')}"
     elif kind == "missing":
-        message = f"{where} is missing; expected {_EXPECTED.get(str(last), 'a list of rows')}"
+        message = refusal(where, MISSING, _EXPECTED.get(str(last), "a list of rows"))
     elif kind == "extra_forbidden":
         known = fields if len(location) == 1 else NAMES
         message = f"{_shown(where)} is not known here; expected only {', '.join(known)}"
@@ -100,7 +106,7 @@ def _item(problem: Any, fields: Sequence[str]) -> dict[str, Any]:
         message = f"{where} has {len(problem['input'])} items; expected 1 to {MAX_ROWS}"
     else:
         expected = _EXPECTED.get(str(last), "a list of rows" if last == "rows" else "an object")
-        message = f"{where} is {_shown(problem['input'])}; expected {expected}"
+        message = refusal(where, problem["input"], expected)
     return {"error": message, "location": list(location), "type": kind}
 
 
