@@ -49,6 +49,10 @@ rollback: install-train ## take the last promotion back (TAG=... to a model of y
 mlflow: install-train ## browse the training runs
 	exec $(BIN)/mlflow ui
 
+.PHONY: score
+score: install-scale ## score files (INPUT=rows.csv OUTPUT=scored.parquet KEEP=id; more: SCORE=--help)
+	exec $(BIN)/python -m scoring "$(INPUT)" "$(OUTPUT)" $(if $(KEEP),--keep "$(KEEP)") $(SCORE)
+
 ##@ Ship
 .PHONY: build
 build: install-train ## build a Bento: the service and its model in one folder
@@ -84,6 +88,11 @@ bench: install-train ## measure the service beside its peers, ~20 min (BENCH=--q
 soak: install-train ## a million requests over all protocols: nothing may grow
 	$(BIN)/python -m training --if-missing
 	$(BIN)/python -m benchmarks.soak
+
+.PHONY: bench-scoring
+bench-scoring: install-dev ## measure the scoring of files against polars by hand (BENCH=--ray: and Ray)
+	$(BIN)/python -m training --if-missing
+	$(BIN)/python -m benchmarks.scoring $(BENCH)
 
 .PHONY: lint
 lint: install-dev ## find mistakes and unformatted code

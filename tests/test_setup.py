@@ -30,7 +30,8 @@ def pins(lock: Path) -> set[tuple[str, str]]:
 def test_help_lists_every_target() -> None:
     text = (ROOT / "Makefile").read_text()
     listed = dict(re.findall(r"^  make (\S+) +(.+)$", make("help").stdout, re.MULTILINE))
-    assert set(listed) == set(re.findall(r"^([a-z]+):", text, re.MULTILINE))
+    # A target that only others need has no line in the list.
+    assert set(listed) == set(re.findall(r"^([a-z-]+):", text, re.MULTILINE)) - {"engine-found"}
     assert set(listed) == set(re.findall(r"^\.PHONY: (\S+)$", text, re.MULTILINE))
     assert make().stdout == make("help").stdout
 
