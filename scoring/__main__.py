@@ -1,20 +1,16 @@
 """`python -m scoring INPUT OUTPUT`, which is `make score`: score files and say what came out."""
 
 import argparse
-import signal
 import sys
-import time
-from types import FrameType
 
-from scoring.problems import ScoringError
-from serving.store import LATEST, ModelError, load
+from scoring import interrupts
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m scoring", description="Score files with a model of the store.")
     parser.add_argument("input", metavar="INPUT", help="a file, folder, glob in quotes or URL: CSV, Parquet, Arrow")
     parser.add_argument("output", metavar="OUTPUT", help="a file by its format's ending, or a folder of parts")
-    parser.add_argument("--model", default=LATEST, metavar="TAG", help="a model of the BentoML store (the latest)")
+    parser.add_argument("--model", default="", metavar="TAG", help="a model of the BentoML store (the latest)")
     parser.add_argument(
         "--keep", action="append", default=[], metavar="NAMES", help="columns to carry through, as in id,date"
     )
@@ -34,36 +30,6 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     return asked
 
 
-def _run(asked: argparse.Namespace) -> str:
-    from scoring.folder import Engine, Folder
-    from scoring.job import Request, make_job
-    from scoring.local import Local
-    from scoring.on_ray import OnRay
-    from scoring.progress import Progress
-    from scoring.summary import summary
-
-    stored = load(asked.model)
-    began = time.monotonic()
-    keep = tuple(dict.fromkeys(name.strip() for names in asked.keep for name in names.split(",") if name.strip()))
-    request = Request(asked.input, asked.output, keep, asked.rejects, asked.format, asked.part_rows)
-    job = make_job(request, stored)
-    engine: Engine = OnRay(asked.address) if asked.engine == "ray" else Local()
-    before = 0
-    with Progress(job.rows, job.input_bytes, quiet=asked.quiet) as progress:
-        if not job.is_folder:
-            tally = engine.one_file(job, progress.report)
-        else:
-            folder = Folder(job)
-            with folder.locked():
-                if (finished := folder.finished) is not None:
-                    return summary(job, finished, 0, finished.rows)
-                before, size = folder.done_before()
-                progress.skip(before, size)
-                engine.parts(job, folder, progress.report)
-                tally = folder.finish()
-    return summary(job, tally, time.monotonic() - began, before)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line.
 
@@ -71,24 +37,16 @@ def main(arguments: list[str] | None = None) -> None:
         SystemExit: with one sentence on a known error; 130 after Ctrl-C, 143 after SIGTERM.
     """
     asked = _arguments(arguments)
-    stopped_by = [signal.SIGINT]
-
-    def stop(number: int, _: FrameType | None) -> None:
-        stopped_by[0] = signal.Signals(number)
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    interrupts.install()
     try:
-        print(_run(asked))
-    except (ScoringError, ModelError) as error:
-        sys.exit(f"error: {error}")
+        # Slow to import, and Ctrl-C may come meanwhile.
+        from scoring.command import run
+
+        print(run(asked))
     except KeyboardInterrupt:
-        print(
-            "interrupted: nothing half-written is left; the same command goes on where a folder stopped",
-            file=sys.stderr,
-        )
-        sys.exit(128 + stopped_by[0])
+        said = "interrupted: nothing half-written is left; the same command goes on where a folder stopped"
+        print(said, file=sys.stderr)
+        sys.exit(128 + interrupts.last)
 
 
 if __name__ == "__main__":

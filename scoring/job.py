@@ -75,6 +75,11 @@ def make_job(asked: Request, stored: StoredModel) -> Job:
     Raises:
         ScoringError: the files cannot be scored as asked.
     """
+    for name, value in (("INPUT", asked.input), ("OUTPUT", asked.output)):
+        if not value.strip():
+            raise ScoringError(
+                f"{name} is empty: name a file, a folder or a URL, as in INPUT=rows.csv OUTPUT=scored.parquet"
+            )
     place = Place.of(asked.output)
     named = format_of(place.path)
     is_folder = asked.output.endswith("/") or named is None or place.is_folder()

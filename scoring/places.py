@@ -12,6 +12,7 @@ from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from scoring.interrupts import held
 from scoring.problems import ScoringError, telling
 
 
@@ -123,8 +124,9 @@ class NewFile(io.BufferedIOBase):
         self._place = place
         self._hidden = Path(place.path).with_name(f".{place.name}.unfinished")
         self._file: Any = None
-        with telling(f"{place.url} cannot be written"):
+        with held(), telling(f"{place.url} cannot be written"):
             self._file = self._locked() if place.is_local else place.fs.open(place.path, "wb", autocommit=False)
+            _unfinished.add(self)
 
     def _locked(self) -> IO[bytes]:
         if Path(self._place.path).is_dir():
@@ -159,7 +161,7 @@ class NewFile(io.BufferedIOBase):
 
     def commit(self) -> None:
         """Finish the file and give it its name."""
-        with telling(f"{self._place.url} cannot be written"):
+        with held(), telling(f"{self._place.url} cannot be written"):
             if self._place.is_local:
                 self._file.flush()
                 self._hidden.replace(self._place.path)
@@ -168,19 +170,32 @@ class NewFile(io.BufferedIOBase):
                 self._file.close()
                 self._file.commit()
                 self._place.fs.invalidate_cache()
-        self._file = None
+            self._file = None
+            _unfinished.discard(self)
 
     def discard(self) -> None:
         """Leave nothing behind, unless the file was committed."""
-        file, self._file = self._file, None
-        if file is None:
-            return
-        if self._place.is_local:
-            self._hidden.unlink(missing_ok=True)
-            with suppress(OSError):  # what is still buffered does not fit either
-                file.close()
-        else:
-            with suppress(Exception):  # the storage may be gone, and what is wrong with it was told
-                file.discard()
-            # What is collected while it is open would be uploaded after all.
-            file.closed = True
+        with held():
+            file, self._file = self._file, None
+            _unfinished.discard(self)
+            if file is None:
+                return
+            if self._place.is_local:
+                self._hidden.unlink(missing_ok=True)
+                with suppress(OSError):  # what is still buffered does not fit either
+                    file.close()
+            else:
+                with suppress(Exception):  # the storage may be gone, and what is wrong with it was told
+                    file.discard()
+                # What is collected while it is open would be uploaded after all.
+                file.closed = True
+
+
+# A signal can come between opening a file and the block that would discard it.
+_unfinished: set[NewFile] = set()
+
+
+def discard_all() -> None:
+    """Leave nothing behind of any file in the making."""
+    for file in list(_unfinished):
+        file.discard()

@@ -305,6 +305,8 @@ def test_requests_that_cannot_be_met(tmp_path: Path, tag: str, capsys: pytest.Ca
         return refused(capsys, *arguments, "--model", tag)
 
     assert said("no.parquet", "out.csv") == "error: no.parquet does not exist"
+    assert said("", "out.csv").startswith("error: INPUT is empty: ")
+    assert said("in.parquet", "").startswith("error: OUTPUT is empty: ")
     assert said("*.csv", "out.csv") == "error: no file is like *.csv"
     assert said("in.parquet", "in.parquet") == "error: in.parquet is an input: results go elsewhere"
     assert said("in.parquet", "no/out.csv") == "error: no/out.rejects.csv cannot be written: it does not exist"
