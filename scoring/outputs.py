@@ -16,7 +16,6 @@ from scoring.score import LABEL, Reject, Scored, Scorer
 SUFFIXES = {"parquet": ".parquet", "csv": ".csv", "arrow": ".arrow"}
 GROUP_ROWS = 1 << 19
 GROUP_BYTES = 128 << 20
-_PLAINLY = pa_csv.WriteOptions(quoting_style="needed", quoting_header="needed")
 
 
 def check_writable(schema: pa.Schema, form: str) -> None:
@@ -56,7 +55,7 @@ class Predictions:
         # A CSV has no dictionaries.
         fields = [field.with_type(pa.string()) if field.type == LABEL else field for field in self._schema]
         self._plain = pa.schema(fields, self._schema.metadata)
-        return pa_csv.CSVWriter(self._new, self._plain, write_options=_PLAINLY)
+        return pa_csv.CSVWriter(self._new, self._plain, write_options=pa_csv.WriteOptions(quoting_style="needed"))
 
     def write(self, table: pa.Table) -> None:
         """Add rows. They are written in groups, which a reader of Parquet is faster with."""
