@@ -23,7 +23,7 @@ from serving.feedback import Feedback
 from serving.port import PortError, require_free_pair
 from serving.prediction_log import open_log
 from serving.predictor import Predictor
-from serving.schema import MAX_ROWS, MODEL_NAME, Label, Row, to_array
+from serving.schema import MAX_ROWS, MODEL_NAME, Label, Row, to_array, values
 from serving.settings import Settings, SettingsError
 from serving.swap import load_first
 from serving.ui import make_ui
@@ -91,7 +91,7 @@ class GenderClassifier:
     @bentoml.api(input_spec=RowBody, output_spec=PredictionAnswer)
     async def predict_one(self, row: Row, /) -> dict[str, Any]:
         """Predict one row."""
-        return self.predictor.predict(to_array([row]), "http").to_dicts()[0]
+        return self.predictor.predict_one(values(row), "http").to_dicts()[0]
 
     @bentoml.api(input_spec=RowBody, output_spec=ExplanationAnswer)
     async def explain(self, row: Row, /) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def _mlserver(name: str, pool: int) -> Peer:
 
 _OURS = (*_BENTOML[:2], "service:GenderClassifier", *_BENTOML[2:])
 _EVERYTHING = {"GRPC_PORT": "{grpc_port}", "PREDICTION_LOG_URL": "sqlite:///{folder}/predictions.db"}
-_HTTP_ALONE = {"GRPC_PORT": "0", "UI": "off", "PREDICTION_LOG_URL": "off"}
+_HTTP_ALONE = {"GRPC_PORT": "0", "UI": "off", "PREDICTION_LOG_URL": ""}
 _SINGLE = ("/predict_one", "OIP JSON", "OIP gRPC")
 
 
@@ -71,7 +71,7 @@ PEERS = (
         ("/predict", "OIP JSON", "OIP binary", "OIP binary, probabilities", "OIP gRPC"),
         variables=_EVERYTHING,
     ),
-    _variant("ours, no prediction log", _SINGLE, PREDICTION_LOG_URL="off"),
+    _variant("ours, no prediction log", _SINGLE, PREDICTION_LOG_URL=""),
     _variant("ours, access log on", _SINGLE, ACCESS_LOG="on"),
     _variant("ours, tracing on", _SINGLE, TRACING="http://127.0.0.1:{sink_port}"),
     _variant("ours, HTTP alone", (), **_HTTP_ALONE),

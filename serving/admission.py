@@ -2,17 +2,22 @@
 
 import base64
 import hmac
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from serving.errors import RequestError
 from serving.settings import Settings
 
 
 class Admission:
+    """`with` it around a request that was let in, which holds a place as long."""
+
     def __init__(self, settings: Settings) -> None:
         self._keys = [key.encode() for key in settings.api_keys]
         self._places = settings.max_concurrency
+
+    @property
+    def closed(self) -> bool:
+        """Whether a key is needed at all."""
+        return bool(self._keys)
 
     def check_key(self, authorization: str, page: bool = False) -> None:
         """Raise RequestError 401 unless the value of an `authorization` header or metadata carries a key.
@@ -34,16 +39,14 @@ class Admission:
         if not sum(hmac.compare_digest(candidate, key) for key in self._keys):
             raise RequestError(401, message, headers={"WWW-Authenticate": challenge})
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold one of the places. Raises RequestError 429 at once if there is none: a queue would only time out."""
+    def __enter__(self) -> None:
+        """Take one of the places. Raises RequestError 429 at once if there is none: a queue would only time out."""
         if self._places <= 0:
             raise RequestError(429, "too many requests at once: try again in a second", headers={"Retry-After": "1"})
         self._places -= 1
-        try:
-            yield
-        finally:
-            self._places += 1
+
+    def __exit__(self, *error: object) -> None:
+        self._places += 1
 
 
 def _password(credentials: str) -> bytes:

@@ -5,7 +5,7 @@ Everything here overrides private classes of bentoml, which is why pyproject.tom
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from _bentoml_impl.server.app import ContextMiddleware, ServiceAppFactory
@@ -94,11 +94,19 @@ class AppFactory(ServiceAppFactory):
     def _apis(self) -> dict[str, Rule]:
         return {api.route: Rule() for api in self.service.apis.values()}
 
-    def _rule(self, path: str) -> Rule | None:
+    @cached_property
+    def _rule(self) -> Callable[[str], Rule | None]:
+        return lru_cache(self._find_rule)
+
+    @cached_property
+    def _label(self) -> Callable[[str], str]:
+        return lru_cache(self._find_label)
+
+    def _find_rule(self, path: str) -> Rule | None:
         page = ui.rule(path) if self.worker.settings.ui == "on" else None
         return self._apis.get(path) or oip.rule(path) or page
 
-    def _label(self, path: str) -> str:
+    def _find_label(self, path: str) -> str:
         """Name the series of a path, of which there are as many as there are routes; empty for metrics and health."""
         if path in _UNCOUNTED:
             return ""

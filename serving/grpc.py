@@ -39,7 +39,9 @@ _CODES = {
 }
 _GUARDED = ("ModelInfer", "RepositoryModelLoad", "RepositoryModelUnload")
 M = TypeVar("M", bound=Message)
-Call = Callable[[Repository, Any], Awaitable[Message]]
+# What a call gives may be serialized already.
+Answer = Message | bytes
+Call = Callable[[Repository, Any], Awaitable[Answer]]
 
 
 class GrpcServer:
@@ -89,7 +91,7 @@ class GrpcServer:
             # Decoded by us: grpc would answer a message that is none with INTERNAL, as if it were our fault.
             handlers[method.name] = grpc.unary_unary_rpc_method_handler(
                 self._handler(method.name, request.FromString, _CALLS[method.name]),
-                response_serializer=getattr(pb, method.output_type.name).SerializeToString,
+                response_serializer=_serialize,
             )
         self._traffic.expect(f"/{SERVICE}/ModelInfer")
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
@@ -99,16 +101,16 @@ class GrpcServer:
         in_progress = self._traffic.in_progress(endpoint)
         guarded = name in _GUARDED
 
-        async def handle(raw: bytes, context: ServicerContext[Any, Any]) -> Message:
+        async def handle(raw: bytes, context: ServicerContext[Any, Any]) -> Answer:
             start, status = perf_counter(), 500
             in_progress.add()
             try:
-                if guarded:
+                if guarded and self._admission.closed:
                     self._admission.check_key(_authorization(context))
                 left = context.time_remaining()
                 if left is not None and left <= 0:
                     raise RequestError(504, "the deadline passed before the call began")
-                with self._admission.place():
+                with self._admission:
                     answer = await call(self._repository, decode(raw))
                 status = 200
                 return answer
@@ -131,6 +133,10 @@ class GrpcServer:
             raise AssertionError("abort raises")
 
         return handle
+
+
+def _serialize(answer: Answer) -> bytes:
+    return answer if isinstance(answer, bytes) else answer.SerializeToString()
 
 
 def _authorization(context: ServicerContext[Any, Any]) -> str:
@@ -162,7 +168,7 @@ async def _model_metadata(repository: Repository, request: pb.ModelMetadataReque
     return pb.ModelMetadataResponse(**repository.model_metadata())
 
 
-async def _model_infer(repository: Repository, request: pb.ModelInferRequest) -> Message:
+async def _model_infer(repository: Repository, request: pb.ModelInferRequest) -> bytes:
     repository.check(request.model_name, request.model_version)
     return infer(repository.predictor, request)
 

@@ -1,12 +1,14 @@
 """ModelInfer: tensors out of a message and into one, raw or typed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.errors import RequestError
+from serving.model import Floats
 from serving.predictor import Predictions, Predictor
 from serving.protos import open_inference_pb2 as pb
 from serving.schema import MODEL_NAME
@@ -14,11 +16,13 @@ from serving.tensors import (
     DATATYPES,
     OUTPUTS,
     Head,
+    OneRow,
     as_bytes,
     as_list,
     check_heads,
     check_outputs,
     from_raw,
+    one_raw,
     output_shape,
     to_rows,
 )
@@ -37,16 +41,30 @@ _FIELDS = {
 _ENCODED: dict[str, Callable[[Any], Any]] = {"BYTES": str.encode}
 
 
-def infer(predictor: Predictor, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
-    """Answer a request: raw inputs get raw outputs, typed ones typed. Raises RequestError 400."""
-    heads = [Head(tensor.name, tensor.datatype, tensor.shape) for tensor in request.inputs]
+def infer(predictor: Predictor, request: pb.ModelInferRequest) -> bytes:
+    """Answer a request: raw inputs get raw outputs, typed ones typed. Raises RequestError 400.
+
+    Returns:
+        A ModelInferResponse, serialized.
+    """
+    heads = [Head(tensor.name, tensor.datatype, list(tensor.shape)) for tensor in request.inputs]
     if not heads:
         raise RequestError(400, "the request has no inputs; expected tensors")
-    check_heads(heads)
-    arrays = _arrays(request, heads)
+    raw = request.raw_input_contents
+    rows: Floats | OneRow | None = None
+    if len(raw) == 1 and not request.inputs[0].HasField("contents"):
+        rows = one_raw(heads, raw[0])
+    if rows is None:
+        check_heads(heads)
+        rows = to_rows(heads, _arrays(request, heads))
     names = check_outputs([output.name for output in request.outputs])
-    predictions = predictor.predict(to_rows(heads, arrays), "grpc")
-    return _response(request.id, predictions, names, raw=bool(request.raw_input_contents))
+    predictions = predictor.predict(rows, "grpc")
+    described = _described(predictions.model, tuple(names), len(predictions))
+    if raw:
+        rest = pb.ModelInferResponse(id=request.id, raw_output_contents=[as_bytes(name, predictions) for name in names])
+        # Messages one after the other are one message with the fields of both.
+        return described + rest.SerializeToString()
+    return _typed_response(described, request.id, predictions, names).SerializeToString()
 
 
 def _arrays(request: pb.ModelInferRequest, heads: list[Head]) -> list[NDArray[Any]]:
@@ -75,16 +93,22 @@ def _typed(head: Head, contents: pb.InferTensorContents) -> NDArray[Any]:
     return np.array(values, dtype=np.float64 if DATATYPES[head.datatype].kind == "f" else None)
 
 
-def _response(name: str, predictions: Predictions, outputs: Any, raw: bool) -> pb.ModelInferResponse:
-    n = len(predictions)
-    response = pb.ModelInferResponse(model_name=MODEL_NAME, model_version=predictions.model.partition(":")[2], id=name)
-    for output in outputs:
-        datatype = OUTPUTS[output][0]
-        tensor = response.outputs.add(name=output, datatype=datatype, shape=output_shape(output, n))
-        if raw:
-            response.raw_output_contents.append(as_bytes(output, predictions))
-        else:
-            values = as_list(output, predictions)
-            encode = _ENCODED.get(datatype)
-            getattr(tensor.contents, _FIELDS[datatype]).extend(map(encode, values) if encode else values)
+@lru_cache
+def _described(model: str, outputs: Sequence[str], n: int) -> bytes:
+    """Return the part of a response that is the same for all requests with n rows, serialized."""
+    response = pb.ModelInferResponse(model_name=MODEL_NAME, model_version=model.partition(":")[2])
+    for name in outputs:
+        response.outputs.add(name=name, datatype=OUTPUTS[name][0], shape=output_shape(name, n))
+    return response.SerializeToString()
+
+
+def _typed_response(
+    described: bytes, name: str, predictions: Predictions, outputs: Sequence[str]
+) -> pb.ModelInferResponse:
+    response = pb.ModelInferResponse.FromString(described)
+    response.id = name
+    for tensor, output in zip(response.outputs, outputs, strict=True):
+        values = as_list(output, predictions)
+        encode = _ENCODED.get(tensor.datatype)
+        getattr(tensor.contents, _FIELDS[tensor.datatype]).extend(map(encode, values) if encode else values)
     return response

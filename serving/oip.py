@@ -4,16 +4,16 @@ https://github.com/kserve/open-inference-protocol and Triton's extensions binary
 """
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pydantic_core
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.errors import RequestError, short, show
 from serving.guard import Rule
-from serving.oip_body import decode, encode, read_object
+from serving.oip_body import RawHeaders, decode, encode, read_object
 from serving.repository import Repository
 from serving.schema import MODEL_NAME
 
@@ -58,13 +58,13 @@ async def _answer(repository: Repository, scope: Scope, receive: Receive) -> Res
     if model is not None:
         repository.check(model, version)
     body = (await receive()).get("body", b"") if allowed == "POST" else b""
-    return await answer(repository, Call(Headers(scope=scope), body))
+    return await answer(repository, Call(scope["headers"], body))
 
 
 class Call(NamedTuple):
     """A request that found its route and its model."""
 
-    headers: Headers
+    headers: RawHeaders
     body: bytes
 
 
@@ -143,6 +143,7 @@ def _ours(path: str) -> bool:
     return path == ROOT or path.startswith(f"{ROOT}/")
 
 
+@lru_cache
 def _parse(path: str) -> tuple[tuple[str, ...], str | None, str]:
     """Return the path's template without its version, the model and the version that it names."""
     match path.split("/")[2:]:

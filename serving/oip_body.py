@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pydantic_core
-from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from serving.errors import RequestError, short, show
@@ -15,28 +14,37 @@ from serving.tensors import (
     DATATYPES,
     OUTPUTS,
     Head,
+    OneRow,
     as_bytes,
     as_list,
     check_heads,
     check_outputs,
     from_list,
     from_raw,
+    one_list,
+    one_raw,
     output_shape,
     to_rows,
 )
 
 _JSON_LENGTH = "Inference-Header-Content-Length"
+_JSON_LENGTH_RAW = _JSON_LENGTH.lower().encode()
+# names and values of a request's headers, as ASGI has them
+RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 class InferRequest(NamedTuple):
-    """What a client wants: its own name for the request, rows float64 [n, d], outputs and which of them as binary."""
+    """What a client wants: outputs, each with whether it is binary, for rows float64 [n, d] or the d values of one.
+
+    id: the client's own name for the request.
+    """
 
     id: str
-    rows: Floats
+    rows: Floats | OneRow
     outputs: list[tuple[str, bool]]
 
 
-def decode(headers: Headers, body: bytes) -> InferRequest:
+def decode(headers: RawHeaders, body: bytes) -> InferRequest:
     """Read and check an infer request. Raises RequestError 400."""
     header, tail = _split(headers, body)
     request = read_object(header)
@@ -47,13 +55,15 @@ def decode(headers: Headers, body: bytes) -> InferRequest:
     if not inputs:
         raise RequestError(400, "inputs is missing; expected a list of tensors")
     heads = [_head(item) for item in inputs]
-    check_heads(heads)
-    arrays = _arrays(heads, inputs, tail)
+    rows: Floats | OneRow | None = _one_row(heads, inputs[0], tail)
+    if rows is None:
+        check_heads(heads)
+        rows = to_rows(heads, _arrays(heads, inputs, tail))
     wanted = _objects(request, "outputs")
     everything = _parameter(request, "binary_data_output", bool, False)
     binary = {_name(item): _parameter(item, "binary_data", bool, everything) for item in wanted}
     names = check_outputs([_name(item) for item in wanted])
-    return InferRequest(name, to_rows(heads, arrays), [(each, binary.get(each, everything)) for each in names])
+    return InferRequest(name, rows, [(each, binary.get(each, everything)) for each in names])
 
 
 def encode(name: str, predictions: Predictions, outputs: Sequence[tuple[str, bool]]) -> Response:
@@ -127,17 +137,24 @@ def _parameter(item: dict[str, Any], name: str, kind: type, default: Any) -> Any
     return found
 
 
-def _split(headers: Headers, body: bytes) -> tuple[memoryview, memoryview]:
+def _split(headers: RawHeaders, body: bytes) -> tuple[bytes | memoryview, memoryview]:
     """Return the JSON of a body and the binary data after it."""
     view = memoryview(body)
-    length = headers.get(_JSON_LENGTH)
+    length = next((value for name, value in headers if name == _JSON_LENGTH_RAW), None)
     if length is None:
-        return view, view[:0]
-    if not length.isdecimal() or not length.isascii() or int(length) > len(body):
-        raise RequestError(
-            400, f"{_JSON_LENGTH} is {short(length)}; expected a number up to the body's {len(body)} bytes"
-        )
+        return body, view[:0]
+    if not length.isdigit() or int(length) > len(body):
+        came = short(length.decode("latin-1"))
+        raise RequestError(400, f"{_JSON_LENGTH} is {came}; expected a number up to the body's {len(body)} bytes")
     return view[: int(length)], view[int(length) :]
+
+
+def _one_row(heads: Sequence[Head], item: dict[str, Any], tail: memoryview) -> OneRow | None:
+    if "parameters" not in item:
+        return None if tail else one_list(heads, item.get("data"))
+    if "data" not in item and item["parameters"] == {"binary_data_size": len(tail)}:
+        return one_raw(heads, tail)
+    return None
 
 
 def _arrays(heads: Sequence[Head], inputs: Sequence[dict[str, Any]], tail: memoryview) -> list[Any]:

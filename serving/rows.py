@@ -1,6 +1,6 @@
 """Rows that come as numbers in an array: the same rules as `schema.Row`, for thousands at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -23,6 +23,14 @@ class RowsError(RequestError):
         self.implausible = implausible
 
 
+def is_right(row: Iterable[float]) -> bool:
+    """Tell whether `check` lets d values pass."""
+    for value, (low, high, flag) in zip(row, _RULES, strict=True):
+        if not low <= value <= high or (flag and value not in (0.0, 1.0)):
+            return False
+    return True
+
+
 def check(rows: Floats, where: Callable[[int, str], str]) -> None:
     """Check n rows, float64 [n, d].
 
@@ -32,11 +40,6 @@ def check(rows: Floats, where: Callable[[int, str], str]) -> None:
     Raises:
         RowsError: a value is not finite, out of the plausible range, or no flag.
     """
-    if len(rows) == 1 and all(
-        low <= value <= high and (not flag or value in (0, 1))
-        for value, (low, high, flag) in zip(rows[0].tolist(), _RULES, strict=True)
-    ):
-        return
     fine = (rows >= _LOW) & (rows <= _HIGH)
     if fine.all() and ((flags := rows[:, _FLAGS]) == np.rint(flags)).all():
         return

@@ -183,6 +183,12 @@ else:
 _values = attrgetter(*NAMES)
 
 
+def values(row: Row) -> tuple[float, ...]:
+    """Return the d values of a row, in the schema's order."""
+    found: tuple[float, ...] = _values(row)
+    return found
+
+
 def to_array(rows: Sequence[Row]) -> NDArray[np.float64]:
     """Return the values of n rows, float64 [n, d], in the schema's order."""
     return np.array([_values(row) for row in rows], dtype=np.float64)

@@ -5,15 +5,16 @@ https://github.com/kserve/open-inference-protocol
 
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain
+from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.errors import RequestError, short, show
-from serving.model import Floats
+from serving.model import Floats, Score
 from serving.predictor import Predictions
-from serving.rows import check
+from serving.rows import check, is_right
 from serving.schema import CLASSES, MAX_ROWS, NAMES
 
 INPUT = "input"
@@ -50,6 +51,14 @@ class Head(NamedTuple):
     def size(self) -> int:
         """How many values there must be; `check_heads` has seen to it that they are few."""
         return self.shape[0] * (self.shape[1] if len(self.shape) > 1 else 1)
+
+
+# d values
+OneRow = tuple[float, ...]
+_ONE = [Head(INPUT, "FP64", [1, len(NAMES)])]
+_ONE_RAW = Struct(f"<{len(NAMES)}d")
+_ONE_PROBABILITIES = Struct(f"<{len(CLASSES)}d")
+_NUMBERS = frozenset({int, float})
 
 
 def check_heads(heads: Sequence[Head]) -> None:
@@ -125,6 +134,21 @@ def from_list(head: Head, data: Any) -> NDArray[Any]:
         raise RequestError(400, f"data of {head.name} holds a value that {head.datatype} cannot") from None
 
 
+def one_raw(heads: Sequence[Head], raw: bytes | memoryview) -> OneRow | None:
+    """Read the usual request for one row, without an array. None leaves the others, and what is wrong, to `to_rows`."""
+    if heads != _ONE or len(raw) != _ONE_RAW.size:
+        return None
+    row: OneRow = _ONE_RAW.unpack(raw)
+    return row if is_right(row) else None
+
+
+def one_list(heads: Sequence[Head], data: Any) -> OneRow | None:
+    """As `one_raw`, out of JSON."""
+    if heads != _ONE or type(data) is not list or len(data) != len(NAMES) or not _NUMBERS.issuperset(map(type, data)):
+        return None
+    return tuple(map(float, data)) if is_right(data) else None
+
+
 def to_rows(heads: Sequence[Head], arrays: Sequence[NDArray[Any]]) -> Floats:
     """Put checked inputs together to validated rows, float64 [n, d]. Raises RowsError."""
     if len(heads) == 1 and heads[0].name == INPUT:
@@ -157,12 +181,44 @@ _LISTS: dict[str, Callable[[Predictions], list[Any]]] = {
     "outlier": lambda p: p.lists.outliers,
     "prediction_id": lambda p: p.ids,
 }
+
+
+def _label_bytes(predictions: Predictions) -> bytes:
+    scores = predictions.scores
+    if isinstance(scores, Score):
+        return _ENCODED_CLASSES[scores.label]
+    return b"".join(map(_ENCODED_CLASSES.__getitem__, scores.label.tolist()))
+
+
+def _probability_bytes(predictions: Predictions) -> bytes:
+    scores = predictions.scores
+    if isinstance(scores, Score):
+        return _ONE_PROBABILITIES.pack(*scores.probabilities)
+    return scores.probabilities.astype("<f8", copy=False).tobytes()
+
+
+def _outlier_bytes(predictions: Predictions) -> bytes:
+    outlier = predictions.scores.outlier
+    return bytes([outlier]) if isinstance(outlier, bool) else outlier.tobytes()
+
+
+def _id_bytes(predictions: Predictions) -> bytes:
+    ids = predictions.ids
+    # They are all as long as the first.
+    size = len(ids[0])
+    if len(ids) == 1:
+        return size.to_bytes(4, "little") + ids[0].encode()
+    encoded = np.empty((len(ids), 4 + size), np.uint8)
+    encoded[:, :4] = np.frombuffer(size.to_bytes(4, "little"), np.uint8)
+    encoded[:, 4:] = np.frombuffer("".join(ids).encode(), np.uint8).reshape(-1, size)
+    return encoded.tobytes()
+
+
 _BYTES: dict[str, Callable[[Predictions], bytes]] = {
-    "label": lambda p: b"".join([_ENCODED_CLASSES[label] for label in p.lists.labels]),
-    "probabilities": lambda p: p.probabilities.astype("<f8", copy=False).tobytes(),
-    "outlier": lambda p: bytes(p.lists.outliers),
-    # The ids are all as long as the first: one length before each does.
-    "prediction_id": lambda p: b"".join([len(p.ids[0]).to_bytes(4, "little") + name.encode() for name in p.ids]),
+    "label": _label_bytes,
+    "probabilities": _probability_bytes,
+    "outlier": _outlier_bytes,
+    "prediction_id": _id_bytes,
 }
 
 
