@@ -8,7 +8,7 @@ from typing import Any, cast
 import bentoml
 import click
 
-from serving import log_url, store, workers
+from serving import log_url, store, tracing, workers
 from serving.app import Service
 from serving.bodies import (
     ExplanationAnswer,
@@ -45,6 +45,7 @@ except SettingsError as error:
     image=bentoml.images.Image(base_image="python:3.11-slim", distro="none", python_version="3.11"),
     ssl={"enabled": bool(settings.tls_cert), "certfile": settings.tls_cert, "keyfile": settings.tls_key},
     logging={"access": {"enabled": settings.access_log == "on"}},
+    tracing=tracing.configuration(settings.tracing) if settings.tracing else {},
 )
 class GenderClassifier:
     """Predicts gender (Female or Male) from six facial measurements, with Gaussian naive Bayes."""

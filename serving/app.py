@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from serving import oip, site, ui
+from serving import oip, site, tracing, ui
 from serving.drain import DrainMiddleware
 from serving.errors import error_response, http_error, unexpected
 from serving.guard import Cors, Guard, Rule
@@ -64,12 +64,16 @@ class AppFactory(ServiceAppFactory):
 
     @property
     def middlewares(self) -> list[Middleware]:
-        """The order of a request: drain, metrics, access log, CORS, guard, /v2, the API, BentoML's context, route."""
+        """The order of a request: drain, metrics, spans, access log, CORS, guard, /v2, API, BentoML's context, route."""
         worker = self.worker
         kept = [Middleware(DrainMiddleware, drain=worker.drain)]
         for middleware in super().middlewares:
-            # TimeoutMiddleware never cancels its timers, and OpenTelemetry's spans cost as much as the request itself.
-            if middleware.cls in (TimeoutMiddleware, OpenTelemetryMiddleware):
+            # TimeoutMiddleware never cancels its timers.
+            if middleware.cls is TimeoutMiddleware:
+                continue
+            if middleware.cls is OpenTelemetryMiddleware:
+                if worker.settings.tracing:
+                    kept.append(Middleware(OpenTelemetryMiddleware, **middleware.kwargs, **tracing.HTTP_OPTIONS))
                 continue
             if middleware.cls is RunnerTrafficMetricsMiddleware:
                 kept.append(Middleware(TrafficMiddleware, traffic=lambda: worker.traffic, label=self._label))

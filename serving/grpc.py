@@ -24,9 +24,11 @@ from serving.grpc_tensors import infer
 from serving.protos import open_inference_pb2 as pb
 from serving.repository import Repository
 from serving.settings import Settings
+from serving.tracing import traced
 from serving.traffic import Traffic
 
 logger = logging.getLogger("bentoml.service")
+access_logger = logging.getLogger("bentoml.access")
 
 SERVICE: str = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 _CODES = {
@@ -48,6 +50,7 @@ class GrpcServer:
     """The gRPC server of one worker."""
 
     def __init__(self, settings: Settings, admission: Admission, repository: Repository, traffic: Traffic) -> None:
+        self._settings = settings
         self._admission = admission
         self._repository = repository
         self._traffic = traffic
@@ -89,8 +92,9 @@ class GrpcServer:
         for method in methods:
             request = getattr(pb, method.input_type.name)
             # Decoded by us: grpc would answer a message that is none with INTERNAL, as if it were our fault.
+            handle = self._handler(method.name, request.FromString, _CALLS[method.name])
             handlers[method.name] = grpc.unary_unary_rpc_method_handler(
-                self._handler(method.name, request.FromString, _CALLS[method.name]),
+                traced(SERVICE, method.name, handle) if self._settings.tracing else handle,
                 response_serializer=_serialize,
             )
         self._traffic.expect(f"/{SERVICE}/ModelInfer")
@@ -100,6 +104,7 @@ class GrpcServer:
         endpoint = f"/{SERVICE}/{name}"
         in_progress = self._traffic.in_progress(endpoint)
         guarded = name in _GUARDED
+        logs = self._settings.access_log == "on"
 
         async def handle(raw: bytes, context: ServicerContext[Any, Any]) -> Answer:
             start, status = perf_counter(), 500
@@ -129,7 +134,12 @@ class GrpcServer:
                 await context.abort(grpc.StatusCode.INTERNAL, "an unexpected error; the server's log has it")
             finally:
                 in_progress.add(-1)
-                self._traffic.answered(endpoint, status, perf_counter() - start)
+                seconds = perf_counter() - start
+                self._traffic.answered(endpoint, status, seconds)
+                if logs:
+                    access_logger.info(
+                        "%s (scheme=grpc,path=%s) (status=%d) %.3fms", context.peer(), endpoint, status, 1e3 * seconds
+                    )
             raise AssertionError("abort raises")
 
         return handle

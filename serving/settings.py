@@ -4,8 +4,17 @@ import os
 import ssl
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 
 class SettingsError(Exception):
@@ -57,6 +66,18 @@ class Settings(BaseModel):
     prediction_log_days: float = Field(30, gt=0, description="days after which predictions and feedback are deleted")
     ui: Switch = Field("on", description="the page at /ui")
     access_log: Switch = Field("off", description="one line for each request")
+    tracing: str = Field("", description="OTLP address, as http://host:4318, that gets a span of each request")
+
+    @field_validator("tracing")
+    @classmethod
+    def _check_tracing(cls, value: str) -> str:
+        if value == "off":
+            return ""
+        address = urlsplit(value)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise ValueError("expected off or an address that begins with http:// or https://")
+        # As OpenTelemetry's own variable has it.
+        return value if address.path.strip("/") else f"{value.rstrip('/')}/v1/traces"
 
     @model_validator(mode="after")
     def _check_tls(self) -> Self:

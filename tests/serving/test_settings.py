@@ -12,6 +12,19 @@ def test_an_empty_log_url_turns_the_log_off_and_none_leaves_the_default() -> Non
     assert Settings.from_environment({"PREDICTION_LOG_URL": " "}).prediction_log_url == ""
 
 
+@pytest.mark.parametrize(
+    ("given", "endpoint"),
+    [
+        ("off", ""),
+        ("http://collector:4318", "http://collector:4318/v1/traces"),
+        ("https://collector/", "https://collector/v1/traces"),
+        ("http://collector:4318/otlp/v1/traces", "http://collector:4318/otlp/v1/traces"),
+    ],
+)
+def test_a_bare_otlp_address_gets_the_usual_path(given: str, endpoint: str) -> None:
+    assert Settings.from_environment({"TRACING": given}).tracing == endpoint
+
+
 def test_values_are_read_and_others_are_left_alone() -> None:
     settings = Settings.from_environment({"WORKERS": "3", "API_KEYS": "a, b c", "ACCESS_LOG": "on", "HOME": "/"})
     assert (settings.workers, settings.api_keys, settings.access_log) == (3, ("a", "b", "c"), "on")
@@ -26,6 +39,8 @@ def test_values_are_read_and_others_are_left_alone() -> None:
         ("MAX_BODY_BYTES", "12", "greater than or equal to 1024"),
         ("MAX_CONCURRENCY", "-1", "greater than or equal to 1"),
         ("ACCESS_LOG", "yes", "'on' or 'off'"),
+        ("TRACING", "collector:4318", "begins with http:// or https://"),
+        ("TRACING", "on", "begins with http:// or https://"),
         ("PREDICTION_LOG_SAMPLE", "0", "greater than 0"),
         ("PREDICTION_LOG_SAMPLE", "1.1", "less than or equal to 1"),
         ("PREDICTION_LOG_DAYS", "-1", "greater than 0"),
