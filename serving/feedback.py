@@ -55,6 +55,7 @@ class Feedback:
                 while not await self._stored(prediction_id, actual):
                     if time.monotonic() >= end:
                         raise unknown if not self._log.behind else _unavailable()
+                    self._log.hurry()
                     await asyncio.sleep(_LOOK_SECONDS)
         except (LogError, TimeoutError) as error:
             raise _unavailable() from error

@@ -73,6 +73,7 @@ class LogStore:
         url = driver_url(url)
         self._file = sqlite_file(url)
         self._identity: tuple[int, int] | None = None
+        self._prepared = False
         self.engine = _sqlite(url) if self._file else _postgresql(url)
         mark = "?" if self._file else "%s"
         names = ", ".join(f'"{name}"' for name in COLUMNS)
@@ -95,12 +96,18 @@ class LogStore:
             metadata.create_all(self.engine)
             self._add_columns()
         self._identity = self._inode()
+        self._prepared = True
 
     def _add_columns(self) -> None:
         there = {column["name"] for column in inspect(self.engine).get_columns(predictions.name)}
         with self.engine.begin() as connection:
             for name in (name for name in (*NAMES, *PROBABILITIES) if name not in there):
                 connection.exec_driver_sql(f'ALTER TABLE predictions ADD COLUMN "{name}" DOUBLE PRECISION')
+
+    @property
+    def ready(self) -> bool:
+        """Whether `prepare` has been through."""
+        return self._prepared
 
     def vanished(self) -> bool:
         """Tell whether the SQLite file is no longer the one that is open: its rows would go to nowhere, silently."""

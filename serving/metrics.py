@@ -51,6 +51,9 @@ def _families() -> SimpleNamespace:
         probability_bins=counter(
             "model_probability_bin", f"Rows answered, by training decile of P({CLASSES[-1]})", "bin"
         ),
+        probability_ratio=gauge("model_probability_bin_reference_ratio", "Share of the training rows in a bin", "bin"),
+        probability_chi2=gauge("model_probability_psi_chi2", "Chi-square quantile of the drift threshold"),
+        probability_floor=gauge("model_probability_psi_floor", "Drift below this does not matter"),
         swap_failures=counter("model_swap_failures", "Times that another model could not be switched to"),
         implausible=counter("model_implausible", "Values refused as out of the plausible range", "feature"),
         seconds=Buckets(
@@ -84,6 +87,10 @@ class ModelMetrics:
         self._swap_failures = f.swap_failures.labels(tag)
         self._outliers = _tally(f.outliers.labels(tag))
         self._deciles = reference.probability
+        f.probability_chi2.labels(tag).set(self._deciles.chi2)
+        f.probability_floor.labels(tag).set(self._deciles.floor)
+        for label, ratio in zip(self._deciles.labels, self._deciles.ratios, strict=True):
+            f.probability_ratio.labels(tag, label).set(ratio)
         self._probability = [_tally(f.probability_bins.labels(tag, label)) for label in reference.probability.labels]
         self._implausible = {name: f.implausible.labels(tag, name) for name in NAMES}
         self._labels = {

@@ -48,6 +48,7 @@ def _families() -> SimpleNamespace:
             ("endpoint", *_SERVICE),
             multiprocess_mode="livesum",
         ),
+        places=Gauge("service_places", "Requests that can be answered at once", multiprocess_mode="livesum"),
     )
 
 
@@ -70,6 +71,10 @@ class Traffic:
                 Histogram(f.seconds.labels(endpoint=endpoint, http_response_code=status, **service)),
             )
         )
+
+    def has_places(self, places: int) -> None:
+        """Say how many requests this worker takes at once: what is in progress is judged by it."""
+        _families().places.set(places)
 
     def expect(self, endpoint: str) -> None:
         """Make the series of an endpoint before its first request, so that a rate() does not miss that."""

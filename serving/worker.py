@@ -48,6 +48,7 @@ class Worker:
             tag: of the model to serve, as `Swapper` takes it.
         """
         _forget_dead_workers()
+        self.traffic.has_places(self.settings.max_concurrency)
         swapper = Swapper(predictor, tag, self.settings.model_poll_seconds)
         self.repository = Repository(predictor, swapper, self.drain, self._version)
         await swapper.start()

@@ -25,6 +25,8 @@ def test_generated_requests_find_nothing_undocumented(home: Path, tmp_path: Path
             [
                 *(Path(sys.executable).parent / "schemathesis", "run", f"{server.url}/docs.json"),
                 *("--checks", "all", "--max-examples", str(CASES // 2), "--seed", "1", "--no-color"),
+                # Without the stateful phase: it would follow each prediction to its feedback, for a quarter of an hour.
+                *("--phases", "examples,coverage,fuzzing"),
             ],
             cwd=tmp_path,
             # Only the server's coverage counts; measuring schemathesis too would make it twice as slow.
