@@ -28,7 +28,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 help: ## list the targets
 	awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: serve
 serve: install-train ## set everything up, train if there is no model, serve (PORT=3000)
@@ -48,6 +48,14 @@ rollback: install-train ## take the last promotion back (TAG=... to a model of y
 .PHONY: mlflow
 mlflow: install-train ## browse the training runs
 	exec $(BIN)/mlflow ui
+
+.PHONY: monitor
+monitor: install-monitor ## watch the prediction log: reports and gauges on port 9102
+	exec $(BIN)/python -m monitoring
+
+.PHONY: drift-demo
+drift-demo: install-monitor ## send a running service (PORT=3000) ordinary rows, then shifted ones, and watch the drift
+	exec $(BIN)/python -m monitoring.demo "http://localhost:$(PORT)"
 
 .PHONY: score
 score: install-scale ## score files (INPUT=rows.csv OUTPUT=scored.parquet KEEP=id; more: SCORE=--help)

@@ -1,6 +1,6 @@
 """Puts the address of the Discord webhook into Alertmanager's configuration: python -m monitoring.secret IN OUT.
 
-Alertmanager 0.25 reads the address from its configuration only, and a secret must not stand in a file of the repository.
+Alertmanager 0.25 reads it from its configuration only, and a secret must not stand in a file of the repository.
 """
 
 import os

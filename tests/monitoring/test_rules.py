@@ -124,7 +124,7 @@ def test_the_index_and_its_threshold_are_numpy_s(window: str, tmp_path: Path) ->
             counts = random.multinomial(n // STEPS, random.dirichlet(np.ones(len(bins.ratios)) * 5)) * float(STEPS)
             if len(counts) > 2:
                 counts[0] = 0
-            inputs += live(model, {name: counts})
+            inputs += live(model, {name: np.asarray(counts, dtype=np.float64)})
             at = f'{{model="{model}",feature="{name}"}}'
             expected[f"model:feature:psi{window}{at}"] = float(psi(counts, np.array(bins.ratios)))
             expected[f"model:feature:rows{window}{at}"] = float(counts.sum())
