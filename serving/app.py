@@ -64,7 +64,7 @@ class AppFactory(ServiceAppFactory):
 
     @property
     def middlewares(self) -> list[Middleware]:
-        """The order of a request: drain, metrics, spans, access log, CORS, guard, /v2, API, BentoML's context, route."""
+        """The order: drain, metrics, spans, access log, CORS, guard, /v2, the API, BentoML's context, route."""
         worker = self.worker
         kept = [Middleware(DrainMiddleware, drain=worker.drain)]
         for middleware in super().middlewares:

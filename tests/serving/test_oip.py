@@ -199,6 +199,11 @@ HTTP_ERRORS: dict[str, tuple[bytes | dict[str, Any], dict[str, str], str]] = {
         "shared memory and classification are not offered",
     ),
     "length beyond the body": ({"inputs": [tensor()]}, {JSON_LENGTH: "100000"}, "expected a number up to the body's"),
+    "length of thousands of digits": (
+        {"inputs": [tensor()]},
+        {JSON_LENGTH: "9" * 5000},
+        "expected a number up to the body's",
+    ),
     "length of another kind": ({"inputs": [tensor()]}, {JSON_LENGTH: "-1"}, "expected a number up to the body's"),
     "bytes left over": (json.dumps({"inputs": [tensor()]}).encode() + b"x", {JSON_LENGTH: "=-1"}, "1 bytes more than"),
     "encoding": ({"inputs": [tensor()]}, {"Content-Encoding": "gzip"}, "the content encoding is gzip"),
