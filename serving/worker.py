@@ -1,6 +1,5 @@
 """One worker process beside its HTTP application: what its protocols share, and what runs as long as it does."""
 
-import gc
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,13 +11,11 @@ import psutil
 from serving.admission import Admission
 from serving.drain import Drain
 from serving.predictor import Predictor
+from serving.process import tune
 from serving.repository import Repository
 from serving.settings import Settings
 from serving.swap import Swapper
 from serving.traffic import Traffic
-
-# Objects made before the collector looks at them; Python's own number is 700, a few requests' worth.
-_YOUNG = 10_000
 
 
 class Worker:
@@ -61,20 +58,13 @@ class Worker:
         for server in servers:
             await server.start()
         self.drain.install(servers)
-        _spare_the_collector()
+        tune()
         try:
             yield
         finally:
             for server in servers:
                 await server.stop(self.settings.shutdown_timeout_seconds)
             await swapper.close()
-
-
-def _spare_the_collector() -> None:
-    """Let garbage collection look at what requests leave only, and not at 100 MB of modules every time, for 100 ms."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG, 50, 100)
 
 
 def _forget_dead_workers() -> None:
