@@ -20,6 +20,8 @@ from benchmarks.sink import sink
 from serving import store
 
 _PROJECT = Path(__file__).parent.parent
+# In the folder whose pictures the service shows beside the README.
+_PICTURE = _PROJECT / "docs" / "benchmark.png"
 
 
 def machine() -> dict[str, Any]:
@@ -75,7 +77,7 @@ def main() -> None:
     results = Results.of(data["records"], data["score"])
     text = report.markdown(results)
     (folder / "results.md").write_text(f"{text}\n")
-    figure.draw(results, folder / "results.svg")
+    figure.draw(results, folder / "results.png" if part or options.output else _PICTURE)
     print(text)
     if failed := [key for key, each in results.loads.items() if "error" in each]:
         sys.exit(f"error: {len(failed)} loads failed: {', '.join(' '.join(key) for key in failed)}")

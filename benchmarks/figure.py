@@ -12,7 +12,6 @@ from benchmarks.results import SIXTEEN, Results
 # Okabe & Ito's palette, told apart by colour-blind readers.
 _OURS, _LEAST, _OTHER = "#0072B2", "#009E73", "#E69F00"
 _STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "benchmarks",
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -27,7 +26,7 @@ def _colour(server: str) -> str:
 
 
 def draw(results: Results, file: Path) -> None:
-    """Write an SVG that is the same byte for byte for the same results."""
+    """Write a PNG that is the same byte for byte for the same results."""
     variants = {peer.name for peer in PEERS if peer.variant}
     shown = [
         (server, lane, each)
@@ -59,7 +58,7 @@ def draw(results: Results, file: Path) -> None:
         handles = [mpl.patches.Patch(color=colour, label=text) for colour, text in _LEGEND.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
         figure.suptitle(f"One row, {SIXTEEN}, one worker: shorter is better")
-        figure.savefig(file, metadata={"Date": None})
+        figure.savefig(file, dpi=110, metadata={"Software": None})
 
 
 def _lane(server: str, lane: str) -> str:

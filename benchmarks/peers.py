@@ -54,11 +54,11 @@ _HTTP_ALONE = {"GRPC_PORT": "0", "UI": "off", "PREDICTION_LOG_URL": ""}
 _SINGLE = ("/predict_one", "OIP JSON", "OIP gRPC")
 
 
-def _variant(name: str, lanes: tuple[str, ...], **variables: str) -> Peer:
-    return Peer(name, OURS, _OURS, "/readyz", lanes, variables=_EVERYTHING | variables, variant=True)
+def _variant(name: str, lanes: tuple[str, ...], *bulk: str, **variables: str) -> Peer:
+    return Peer(name, OURS, _OURS, "/readyz", lanes, bulk, variables=_EVERYTHING | variables, variant=True)
 
 
-OUR_NAME = "ours"
+OUR_NAME, UNLOGGED = "ours", "ours, no prediction log"
 PEERS = (
     Peer("floor", "floor", ("python", "floor.py", "{port}"), "/livez", ("/predict_one",), ("/predict",)),
     Peer("grpc.aio echo", "echo", ("python", "grpc_echo.py", "{grpc_port}"), "", ("echo",)),
@@ -71,7 +71,7 @@ PEERS = (
         ("/predict", "OIP JSON", "OIP binary", "OIP binary, probabilities", "OIP gRPC"),
         variables=_EVERYTHING,
     ),
-    _variant("ours, no prediction log", _SINGLE, PREDICTION_LOG_URL=""),
+    _variant(UNLOGGED, _SINGLE, "OIP binary, probabilities", PREDICTION_LOG_URL=""),
     _variant("ours, access log on", _SINGLE, ACCESS_LOG="on"),
     _variant("ours, tracing on", _SINGLE, TRACING="http://127.0.0.1:{sink_port}"),
     _variant("ours, HTTP alone", (), **_HTTP_ALONE),
