@@ -52,14 +52,17 @@ class Feedback:
         end = time.monotonic() + patience
         try:
             async with asyncio.timeout(patience + _DATABASE_SECONDS):
-                while not await self._stored(prediction_id, actual):
-                    if time.monotonic() >= end:
+                while True:
+                    # When the look began and not when it ended: a slow one, as with the first connection, saw the past.
+                    began = time.monotonic()
+                    if await self._stored(prediction_id, actual):
+                        return True
+                    if began >= end:
                         raise unknown if not self._log.behind else _unavailable()
                     self._log.hurry()
                     await asyncio.sleep(_LOOK_SECONDS)
         except (LogError, TimeoutError) as error:
             raise _unavailable() from error
-        return True
 
     async def _stored(self, prediction_id: str, actual: str) -> bool:
         assert self._log is not None

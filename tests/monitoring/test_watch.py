@@ -1,5 +1,7 @@
 """Two live replicas, the monitor, Prometheus and Alertmanager together: what arrives in Discord, and what does not."""
 
+import json
+import math
 import os
 import shutil
 import signal
@@ -10,12 +12,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import psutil
 import pytest
+import yaml
 
+from monitoring.dashboards import dashboards
+from monitoring.grafana_alerts import rules
 from serving import store
 from serving.model import Floats
 from serving.schema import CLASSES, FEATURES, NAMES, Number
@@ -146,6 +152,44 @@ def test_a_shift_arrives_in_discord_and_its_end_too_and_nothing_else_does(watche
     assert not any(other in "".join(m for m in messages if "FeatureDrift" in m) for other in NAMES if other != name)
 
 
+def test_live_accuracy_arrives_in_prometheus_exactly(watched: Watched) -> None:
+    values = synthesize(400, seed=5)[list(NAMES)].to_numpy(dtype=np.float64)
+    rows = as_rows(values)
+    answers = httpx.post(f"{watched.replicas[0].url}/predict", json={"rows": rows}, timeout=30).json()
+    watched.traffic.sent.append(values)
+    right = 0
+    for i, each in enumerate(answers[:200]):
+        truth = CLASSES[i % len(CLASSES)]
+        right += each["label"] == truth
+        body = {"prediction_id": each["prediction_id"], "actual": truth}
+        assert httpx.post(f"{watched.replicas[1].url}/feedback", json=body, timeout=30).is_success
+    expression = f'monitor_accuracy{{window="1d"}} == {right / 200!r} and monitor_labelled_rows == 200'
+    eventually(lambda: watched.stack.query(expression), 60, lambda: watched.stack.query("monitor_accuracy"))
+
+
+def test_every_expression_of_the_dashboards_and_of_grafana_s_alerts_is_answered(watched: Watched) -> None:
+    silent = []
+    for name, text in dashboards().items():
+        for panel in panels(json.loads(text)):
+            for target in panel["targets"]:
+                expression = target["expr"].replace("$__rate_interval", "4s")
+                found = watched.stack.query(expression)
+                if not any(math.isfinite(float(each["value"][1])) for each in found):
+                    silent.append((name, panel["title"], expression))
+    assert not silent
+    for group in yaml.safe_load(rules())["groups"]:
+        for rule in group["rules"]:
+            watched.stack.query(rule["data"][0]["model"]["expr"])
+
+
+def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for panel in board["panels"]:
+        if panel["type"] == "row":
+            yield from panel["panels"]
+        else:
+            yield panel
+
+
 def test_the_index_over_all_traffic_is_numpy_s(watched: Watched) -> None:
     watched.traffic.close()
     sent = np.concatenate(watched.traffic.sent)
@@ -162,16 +206,3 @@ def test_the_index_over_all_traffic_is_numpy_s(watched: Watched) -> None:
         ]
 
     eventually(lambda: max(differences()) < 1e-4, 30, differences)
-
-
-def test_live_accuracy_arrives_in_prometheus_exactly(watched: Watched) -> None:
-    rows = as_rows(synthesize(400, seed=5)[list(NAMES)].to_numpy(dtype=np.float64))
-    answers = httpx.post(f"{watched.replicas[0].url}/predict", json={"rows": rows}, timeout=30).json()
-    right = 0
-    for i, each in enumerate(answers[:200]):
-        truth = CLASSES[i % len(CLASSES)]
-        right += each["label"] == truth
-        body = {"prediction_id": each["prediction_id"], "actual": truth}
-        assert httpx.post(f"{watched.replicas[1].url}/feedback", json=body, timeout=30).is_success
-    expression = f'monitor_accuracy{{window="1d"}} == {right / 200!r} and monitor_labelled_rows == 200'
-    eventually(lambda: watched.stack.query(expression), 60, lambda: watched.stack.query("monitor_accuracy"))
