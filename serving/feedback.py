@@ -9,7 +9,7 @@ from serving.errors import RequestError
 from serving.log_url import LogError
 from serving.prediction_log import PredictionLog
 
-_ID = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}8[0-9a-f]{15}")
+_ID = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 # A prediction is written within 250 ms, by its own worker; a database that just came back takes seconds to catch up.
 _YOUNG_SECONDS = 10.0
 _WAIT_SECONDS = 3.0

@@ -1,5 +1,6 @@
 """The prediction log in one process, on a real SQLite file."""
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import func, select
 
 from serving import prediction_log
+from serving.feedback import Feedback
 from serving.log_store import LogStore, feedback, first_id, predictions
 from serving.log_url import LogError
 from serving.model import Score, Scores
@@ -214,3 +216,12 @@ def test_no_url_is_no_log() -> None:
 def test_feedback_to_a_database_that_is_away_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(LogError):
         LogStore(f"sqlite:///{tmp_path / 'nowhere' / 'log.db'}").record("0" * 32, CLASSES[0])
+
+
+@pytest.mark.parametrize("n", [1, 1000])
+def test_feedback_knows_every_id_that_a_prediction_gets(n: int, store: LogStore) -> None:
+    store.prepare()
+    truth = Feedback(PredictionLog(store))
+    ids = prediction_ids(n)
+    store.insert([(name, 0.0, "x", "http", CLASSES[0], False, *[0.0] * (len(NAMES) + len(CLASSES))) for name in ids])
+    assert all(asyncio.run(truth.record(name, CLASSES[0])) for name in ids[:50])
