@@ -35,6 +35,7 @@ try:
     settings = Settings.from_environment()
 except SettingsError as error:
     sys.exit(f"error: {error}")
+workers.keep_numbers_apart()
 
 
 @bentoml.service(

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from monitoring import pages, reports
-from monitoring.gauges import WINDOWS, Gauges
+from monitoring.gauges import WINDOWS, Gauges, Measures
 from monitoring.log import Log
 from monitoring.quality import measure
 from monitoring.reference import Training, load
@@ -27,9 +27,8 @@ class Monitor:
         self._say = say
         self._log = Log(settings.prediction_log_url)
         self._training: dict[str, Training] = {}
-        self._reported = self._newest_report()
-        self.gauges.last_report.set_function(lambda: self._reported)
-        self.gauges.report_age.set_function(lambda: time.time() - self._reported if self._reported else -1)
+        self._missing: set[str] = set()
+        self.gauges.last_report = self._newest_report()
         pages.write_index(settings.monitor_folder, "The log was not read yet.")
 
     def look(self, report: bool = False) -> str:
@@ -41,13 +40,13 @@ class Monitor:
         now = time.time()
         try:
             sentence = self.measure(now)
-            due = now - self._reported >= self._settings.monitor_report_seconds
+            due = now - self.gauges.last_report >= self._settings.monitor_report_seconds
             if report or due:
                 sentence = self._report(now)
         except MonitorError as error:
             sentence = str(error)
         else:
-            self.gauges.last_run.set(now)
+            self.gauges.last_run = now
         pages.write_index(self._settings.monitor_folder, sentence)
         self._say(sentence)
         return sentence
@@ -58,33 +57,34 @@ class Monitor:
         Raises:
             MonitorError: the log cannot be read.
         """
-        self.gauges.clear()
-        total = 0
+        measures, total = Measures(), 0
         for window, seconds in WINDOWS.items():
             since = now - seconds
             models = self._log.models(since)
             for model, rows in list(models.items())[:_MOST_MODELS]:
-                self._measure_model(model, window, since, rows)
+                self._measure_model(measures, (model, window), since, rows)
             total = sum(models.values())
+        self.gauges.measures = measures
         return f"{total} predictions in the last {window}"
 
-    def _measure_model(self, model: str, window: str, since: float, rows: int) -> None:
-        g = self.gauges
+    def _measure_model(self, measures: Measures, of: tuple[str, str], since: float, rows: int) -> None:
+        """Set the measures of a model and window, `of`, which made so many rows since a time."""
+        model, _ = of
         labelled = self._log.labelled(model, since)
-        g.rows.labels(model, window).set(rows)
-        g.labelled_rows.labels(model, window).set(len(labelled.codes))
-        g.label_coverage.labels(model, window).set(len(labelled.codes) / rows)
+        measures.set("rows", rows, *of)
+        measures.set("labelled_rows", len(labelled.codes), *of)
+        measures.set("label_coverage", len(labelled.codes) / rows, *of)
         if quality := measure(labelled.probabilities, labelled.codes):
-            g.accuracy.labels(model, window).set(quality.accuracy)
-            g.brier.labels(model, window).set(quality.brier)
-            g.calibration_error.labels(model, window).set(quality.calibration_error)
+            measures.set("accuracy", quality.accuracy, *of)
+            measures.set("brier", quality.brier, *of)
+            measures.set("calibration_error", quality.calibration_error, *of)
         training = self._trained(model)
         if training is None:
             return
         if training.accuracy is not None:
-            g.expected_accuracy.labels(model, window).set(training.accuracy)
+            measures.set("expected_accuracy", training.accuracy, *of)
         for feature, share in self._log.outside(model, since, training.ranges).items():
-            g.out_of_range.labels(model, window, feature).set(share)
+            measures.set("out_of_range_share", share, *of, feature)
 
     def _trained(self, model: str) -> Training | None:
         """Return what is known of a model's training; None if this machine's store does not have the model."""
@@ -92,7 +92,10 @@ class Monitor:
             try:
                 self._training[model] = load(model, self._settings.monitor_dataset)
             except MonitorError as error:
-                self._say(str(error))
+                # Once: it is tried again at every look, and may come.
+                if model not in self._missing:
+                    self._say(str(error))
+                    self._missing.add(model)
                 return None
         return self._training[model]
 
@@ -105,7 +108,7 @@ class Monitor:
         rows = self._log.rows(model, now - self._settings.monitor_report_seconds)
         sentence = reports.make(rows, training, model, self._settings.monitor_folder, now)
         reports.prune(self._settings.monitor_folder, self._settings.monitor_keep)
-        self._reported = self._newest_report()
+        self.gauges.last_report = self._newest_report()
         return sentence
 
     def _newest_report(self) -> float:

@@ -9,6 +9,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
+import click
+from bentoml._internal.configuration.containers import BentoMLContainer
+
 # Set by the master for its workers, not by users.
 FOLDER = "_WORKERS_FOLDER"
 HOST = "_WORKERS_HOST"
@@ -35,6 +38,20 @@ def prepare(host: str) -> None:
         folder = tempfile.mkdtemp(prefix="workers-", dir="/tmp")
     os.environ[FOLDER] = folder
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def keep_numbers_apart() -> None:
+    """Give a server that is about to start a folder of its own for the numbers behind /metrics.
+
+    BentoML has one for everybody with the same BENTOML_HOME and empties it at the start: a second server would wipe out
+    what the first has counted, and each would show the other's. Must come before `bentoml serve` has made its choice,
+    so while it imports the service; nothing happens in another process.
+    """
+    command = click.get_current_context(silent=True)
+    if command and command.info_name == "serve":
+        folder = tempfile.mkdtemp(prefix="metrics-")
+        BentoMLContainer.prometheus_multiproc_dir.set(folder)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def models_of_workers() -> list[str]:

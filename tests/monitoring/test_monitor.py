@@ -193,7 +193,7 @@ def test_reports_of_real_rows_and_of_odd_ones(monitor: Monitor, settings: Settin
     assert "without classification quality (0 labels)" in without
     label(settings, ids[:200], [CLASSES[i % len(CLASSES)] for i in range(200)])
     for _ in range(2):
-        made = monitor._reported
+        made = monitor.gauges.last_report
         while time.time() < made + 1:  # names have seconds
             time.sleep(0.05)
         assert "with classification quality" in monitor.look(report=True)

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -83,11 +82,9 @@ def watched(home: Path, tag: str, tmp_path_factory: pytest.TempPathFactory) -> I
     with ExitStack() as running:
         url = running.enter_context(postgres()).url
         settings = {"MODEL_TAG": tag, "PREDICTION_LOG_URL": url}
-        # Replicas have a home each: BentoML keeps the numbers of /metrics there, and would mix theirs.
-        other_home = Path(shutil.copytree(home, folder / "home"))
         replicas = [
             running.enter_context(serving(home, folder / "one.log", {**settings, "WORKERS": "2"})),
-            running.enter_context(serving(other_home, folder / "two.log", settings)),
+            running.enter_context(serving(home, folder / "two.log", settings)),
         ]
         port = free_port()
         own = {"MONITOR_PORT": str(port), "MONITOR_INTERVAL_SECONDS": "2", "MONITOR_FOLDER": str(folder / "reports")}
