@@ -136,7 +136,9 @@ def test_the_model_s_metrics_are_right_over_two_workers(home: Path, tmp_path: Pa
     assert seen["model_reference_rows",] == reference.rows
     for column, (name, bins) in zip(values.T, reference.features.items(), strict=True):
         live = [value for key, value in seen.items() if key[0] == "model_feature_bin_total" and key[2] == name]
-        ratios = [value for key, value in seen.items() if key[0].endswith("bin_reference_ratio") and key[2] == name]
+        ratios = [
+            value for key, value in seen.items() if key[0] == "model_feature_bin_reference_ratio" and key[2] == name
+        ]
         assert live == bins.count(column).tolist()
         assert ratios == list(bins.ratios)
         assert seen["model_feature_psi_chi2", name] == bins.chi2
@@ -144,6 +146,8 @@ def test_the_model_s_metrics_are_right_over_two_workers(home: Path, tmp_path: Pa
         assert seen["model_implausible_total", name] == (5 if name == FEATURES[1].name else 0)
     deciles = [value for key, value in seen.items() if key[0] == "model_probability_bin_total"]
     assert deciles == reference.probability.count(estimator.predict_proba(values)[:, -1]).tolist()
+    ratios = [value for key, value in seen.items() if key[0] == "model_probability_bin_reference_ratio"]
+    assert ratios == list(reference.probability.ratios)
     outliers = store.load().model.score(values).outlier.sum()
     assert seen["model_outliers_total",] == outliers
     assert seen["model_prediction_seconds_count", "http"] == 300
