@@ -88,7 +88,7 @@ fuzz: install-dev ## throw 200,000 odd bodies and messages at the protocols
 	FUZZ=100000 $(BIN)/python -m pytest tests/serving/test_fuzz.py
 
 .PHONY: bench
-bench: install-train ## measure the service beside its peers, ~20 min (BENCH=--quick: 4 min)
+bench: install-train ## measure the service beside its peers, ~30 min (BENCH=--quick: 4 min)
 	$(BIN)/python -m training --if-missing
 	$(BIN)/python -m benchmarks $(BENCH)
 

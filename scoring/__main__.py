@@ -14,7 +14,9 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--keep", action="append", default=[], metavar="NAMES", help="columns to carry through, as in id,date"
     )
-    parser.add_argument("--rejects", default="", metavar="CSV", help="where refused rows go (OUTPUT.rejects.csv)")
+    parser.add_argument(
+        "--rejects", default="", metavar="CSV", help="where refused rows go (of scored.parquet: scored.rejects.csv)"
+    )
     parser.add_argument(
         "--format", default="", choices=("parquet", "csv", "arrow"), help="of a folder's parts (parquet)"
     )

@@ -1,15 +1,14 @@
 """`make serve` in a fresh clone, as its user meets it."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 
 from serving.schema import Row
+from tests.clones import copy_of_work
 from tests.processes import fresh_terminal, started, stop
-from tests.servers import ROOT, Server, free_port, wait_ready
+from tests.servers import Server, free_port, wait_ready
 
 pytestmark = pytest.mark.slow
 
@@ -18,15 +17,7 @@ ROW = Row.model_json_schema()["examples"][0]
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what git holds or would hold, as a repository of its own."""
-    clone = tmp_path_factory.mktemp("clone")
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
-    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0"):
-        if (ROOT / name).is_file():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, clone / name)
-    subprocess.run(["git", "init", "--quiet"], cwd=clone, check=True)
-    return clone
+    return copy_of_work(tmp_path_factory.mktemp("clone"))
 
 
 def serve_once(clone: Path, home: Path, log: Path) -> str:
