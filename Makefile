@@ -41,6 +41,19 @@ serve: install-train ## set everything up, train if there is no model, serve (PO
 train: install-train ## run the pipeline on the embedded data or on your own (DATA=people.csv)
 	$(BIN)/python -m training $(if $(DATA),--data "$(DATA)")
 
+.PHONY: synthesize
+synthesize: .venv-synthesize/.installed ## draw synthetic rows from your own with SDV, and judge them (DATA=people.csv)
+	$(BIN)/python -m training.synthesize $(if $(DATA),--data "$(DATA)")
+
+# SDV needs an older pandas than we do. The lock is complete, so --no-deps: torch, which it never uses here, stays out.
+.venv-synthesize/.installed: requirements/synthesize.txt | install-train
+	rm -rf .venv-synthesize
+	$(BIN)/uv venv --quiet --python $(BIN)/python .venv-synthesize
+	echo "installing SDV's packages of requirements/synthesize.txt"
+	UV_SYSTEM_CERTS=true $(BIN)/uv pip install --quiet --no-deps --require-hashes \
+		--python .venv-synthesize/bin/python --requirement requirements/synthesize.txt
+	touch $@
+
 .PHONY: rollback
 rollback: install-train ## take the last promotion back (TAG=... to a model of your choice); servers follow
 	$(BIN)/python -m serving.rollback $(TAG)
@@ -130,6 +143,8 @@ lock: install-dev ## write the locks again after a change of pyproject.toml (UPG
 	$(compile) pyproject.toml --extra serve --constraint requirements/dev.txt --output-file requirements/serve.txt
 	for set in train monitor scale; do $(compile) pyproject.toml --extra serve --extra $$set \
 		--constraint requirements/dev.txt --output-file requirements/$$set.txt || exit; done
+	$(compile) $(if $(UPGRADE),--upgrade) requirements/synthesize.in --override requirements/synthesize.overrides.txt \
+		--output-file requirements/synthesize.txt
 	for peer in benchmarks/requirements/*.in; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--no-header --no-annotate $(if $(UPGRADE),--upgrade) $$peer --output-file $${peer%.in}.txt || exit; done
 

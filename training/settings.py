@@ -19,11 +19,18 @@ class _Section(BaseModel):
 
 
 class Data(_Section):
-    source: Literal["builtin", "csv", "kaggle"]
+    source: Literal["builtin", "sdv", "csv", "kaggle"]
     path: str
     rows: int = Field(gt=0)
     seed: Seed
     kaggle: str = Field(pattern=r"^[^/\s]+/[^/\s]+/[^/\s]+$")
+
+
+class Synthesize(_Section):
+    path: str
+    rows: int = Field(gt=0)
+    held_out: Share
+    seed: Seed
 
 
 class Train(_Section):
@@ -47,6 +54,7 @@ class Reference(_Section):
 
 class Settings(_Section):
     data: Data
+    synthesize: Synthesize
     train: Train
     reference: Reference
 
