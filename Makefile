@@ -143,7 +143,7 @@ lock: install-dev ## write the locks again after a change of pyproject.toml (UPG
 	$(compile) pyproject.toml --extra serve --constraint requirements/dev.txt --output-file requirements/serve.txt
 	for set in train monitor scale; do $(compile) pyproject.toml --extra serve --extra $$set \
 		--constraint requirements/dev.txt --output-file requirements/$$set.txt || exit; done
-	$(compile) $(if $(UPGRADE),--upgrade) requirements/synthesize.in --override requirements/synthesize.overrides.txt \
+	$(compile) $(if $(UPGRADE),--upgrade) requirements/synthesize.in --override requirements/synthesize.override.in \
 		--output-file requirements/synthesize.txt
 	for peer in benchmarks/requirements/*.in; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--no-header --no-annotate $(if $(UPGRADE),--upgrade) $$peer --output-file $${peer%.in}.txt || exit; done

@@ -13,7 +13,8 @@ _SAME = 1e-6
 def scaled(rows: Floats) -> Floats:
     """Divide lengths by their standard deviation over the classes of the schema, so that a flag weighs as one of it."""
     scale = [np.mean([deviation for _, deviation in f.by_class]) if isinstance(f, Number) else 1.0 for f in FEATURES]
-    return rows / np.array(scale)
+    result: Floats = rows / np.array(scale)
+    return result
 
 
 def privacy(rows: Floats, fitted_on: Floats) -> dict[str, float]:

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-warnings.simplefilter("ignore")  # of SDV's own: saving metadata, deprecated reports
-
 from sdmetrics.reports.single_table import DiagnosticReport, QualityReport
 from sdv.metadata import Metadata
 from sdv.single_table import GaussianCopulaSynthesizer
 
+warnings.simplefilter("ignore")  # of SDV about itself
 TABLE = "rows"
 
 

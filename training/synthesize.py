@@ -7,9 +7,9 @@ A part of the real rows is held out: nothing is fitted on it. The rows drawn may
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from sklearn.model_selection import train_test_split
@@ -34,7 +34,7 @@ def columns() -> dict[str, str]:
     return {**kinds, TARGET: "categorical"}
 
 
-def draw(real: pd.DataFrame, rows: int) -> tuple[dict[str, pd.DataFrame], dict[str, object]]:
+def draw(real: pd.DataFrame, rows: int) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Sample by SDV in its environment.
 
     Returns:
@@ -93,7 +93,7 @@ def synthesize(data: Path, asked: settings.Synthesize, folds: int) -> dict[str, 
     (REPORTS / "report.json").write_text(json.dumps(result, indent=2) + "\n")
     for name in ("utility", "privacy"):
         say(f"\n{name}\n{pd.DataFrame(found[name]).T.round(4)}")
-    quality = ", ".join(f"{name} {scores['quality']['score']:.3f}" for name, scores in sdmetrics.items())  # type: ignore[attr-defined]
+    quality = ", ".join(f"{name} {scores['quality']['score']:.3f}" for name, scores in sdmetrics.items())
     say(f"\nSDMetrics quality: {quality}\nrows: {OUTPUT}, reports: {REPORTS}")
     return result
 
