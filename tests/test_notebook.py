@@ -12,7 +12,10 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 
 
 def test_is_its_twin_without_outputs() -> None:
-    notebook, twin = (jupytext.read(FOLDER / f"explore.{ending}") for ending in ("ipynb", "py"))
+    notebook, twin = (
+        jupytext.read(FOLDER / f"explore.{ending}")  # type: ignore[no-untyped-call]
+        for ending in ("ipynb", "py")
+    )
     assert [(c.cell_type, c.source) for c in notebook.cells] == [(c.cell_type, c.source) for c in twin.cells]
     assert not any(cell.get("outputs") for cell in notebook.cells)
 

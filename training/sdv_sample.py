@@ -1,7 +1,7 @@
 """Fits SDV's Gaussian copula and samples from it. Runs in .venv-synthesize, which has SDV and nothing else of ours.
 
-`python training/sdv_sample.py FOLDER`: reads real.csv and job.json there ({"columns": {name: sdtype}, "target", "rows"})
-and writes per_class.csv, one copula for each class; joint.csv, one over all; and SDMetrics' reports of both.
+`python training/sdv_sample.py FOLDER`: reads real.csv and job.json there, {"columns": {name: sdtype}, "target",
+"rows"}, and writes per_class.csv, one copula for each class; joint.csv, one over all; and SDMetrics' reports of both.
 """
 
 import json
@@ -10,7 +10,6 @@ import warnings
 from pathlib import Path
 
 import pandas as pd
-
 from sdmetrics.reports.single_table import DiagnosticReport, QualityReport
 from sdv.metadata import Metadata
 from sdv.single_table import GaussianCopulaSynthesizer

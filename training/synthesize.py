@@ -87,7 +87,7 @@ def synthesize(data: Path, asked: settings.Synthesize, folds: int) -> dict[str, 
     say(f"synthesize: SDV fits {len(real):,} rows of {data}; {len(test):,} are held out")
     drawn, sdmetrics = draw(real, asked.rows)
     found = judge(real, test, {**drawn, "builtin": builtin.synthesize(asked.rows, asked.seed)})
-    result = {"rows": {"fitted": len(real), "held_out": len(test)}, "sdmetrics": sdmetrics, **found}
+    result: dict[str, object] = {"rows": {"fitted": len(real), "held_out": len(test)}, "sdmetrics": sdmetrics, **found}
     dataset.write(drawn["per_class"], OUTPUT)
     REPORTS.mkdir(parents=True, exist_ok=True)
     (REPORTS / "report.json").write_text(json.dumps(result, indent=2) + "\n")
