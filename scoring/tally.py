@@ -58,17 +58,13 @@ class Tally:
         return asdict(self)
 
     def drift(self, reference: Reference) -> list[Drift]:
-        """Compare with the training data; nothing if no row was good.
-
-        The rule is that of `serving.reference.Bins`: drift is above (1/n + 1/reference rows) * chi2 and the floor.
-        """
+        """Compare with the training data by the rule of `serving.reference.Bins`; nothing if no row was good."""
         n = sum(self.labels)
         if not n:
             return []
-        chance = 1 / n + 1 / reference.rows
         columns = (*NAMES, f"probability of {CLASSES[-1]}")
         return [
-            Drift(column, stability_index(counts, bins.ratios), max(chance * bins.chi2, bins.floor))
+            Drift(column, bins.psi(counts), bins.limit(n, reference.rows))
             for column, counts, bins in zip(columns, self.bins, _all_bins(reference), strict=True)
         ]
 
@@ -89,14 +85,6 @@ def counted(values: Floats, edges: Sequence[float]) -> list[int]:
     """Count as `Bins.count` does, fifteen times faster for many values: comparing beats searching."""
     at_least = [len(values), *(int(np.count_nonzero(values >= edge)) for edge in edges), 0]
     return [above - beyond for above, beyond in pairwise(at_least)]
-
-
-def stability_index(counts: Sequence[int], ratios: Sequence[float]) -> float:
-    """Return the population stability index of k counts against k shares. An empty bin counts half a row."""
-    live = np.maximum(np.array(counts, float), 0.5)
-    live /= live.sum()
-    expected = np.array(ratios)
-    return float(((live - expected) * np.log(live / expected)).sum())
 
 
 def _all_bins(reference: Reference) -> list[Bins]:

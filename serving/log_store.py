@@ -19,6 +19,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     inspect,
     literal,
     select,
@@ -31,6 +32,9 @@ from serving.schema import CLASSES, NAMES
 
 _ID = String(32).with_variant(String(32, collation="C"), "postgresql")
 PROBABILITIES = tuple(f"probability_{name}" for name in CLASSES)
+
+# One writes, two take feedback, one asks for the page.
+_CONNECTIONS = 4
 
 metadata = MetaData()
 predictions = Table(
@@ -145,6 +149,24 @@ class LogStore:
         except SQLAlchemyError as error:
             raise LogError(str(error)) from error
 
+    def labelled(self, model: str, since: float) -> tuple[int, int]:
+        """Return how many predictions of a model since a time have a true label, and how many of them were right.
+
+        Raises:
+            LogError: the database cannot be asked.
+        """
+        joined = feedback.join(predictions, predictions.c.prediction_id == feedback.c.prediction_id)
+        right = func.count().filter(predictions.c.label == feedback.c.actual)
+        # Of both tables: there are fewer labels than predictions, and either may be where the database begins.
+        recent = (table.c.prediction_id >= first_id(since) for table in (feedback, predictions))
+        query = select(func.count(), right).select_from(joined).where(*recent, predictions.c.model == model)
+        try:
+            with self.engine.connect() as connection:
+                found = connection.execute(query).one()
+        except SQLAlchemyError as error:
+            raise LogError(str(error)) from error
+        return int(found[0]), int(found[1])
+
     def delete_before(self, when: float, most: int) -> int:
         """Delete at most `most` predictions made before `when` (seconds since 1970), and feedback; return how many."""
         oldest = (
@@ -163,7 +185,7 @@ class LogStore:
 
 
 def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 2}, pool_size=3, max_overflow=0, pool_timeout=5)
+    engine = create_engine(url, connect_args={"timeout": 2}, pool_size=_CONNECTIONS, max_overflow=0, pool_timeout=5)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:
@@ -178,5 +200,11 @@ def _postgresql(url: str) -> Engine:
     # A server that vanished without a word is given up after seconds, not the two hours of TCP.
     patience = {"connect_timeout": 3, "tcp_user_timeout": 5000, "keepalives_idle": 5, "keepalives_interval": 2}
     return create_engine(
-        url, connect_args=patience, pool_size=3, max_overflow=0, pool_timeout=5, pool_pre_ping=True, pool_recycle=1800
+        url,
+        connect_args=patience,
+        pool_size=_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        pool_recycle=1800,
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from serving.model import Floats, Score, Scores
 from serving.reference import Bins
-from serving.schema import CLASSES, FEATURES, NAMES, Flag
+from serving.schema import CLASSES, FEATURES, NAMES, Feature, Flag
 from serving.store import StoredModel
 from serving.tally import Histogram, Tally
 
@@ -78,7 +78,7 @@ class ModelMetrics:
         self._features: list[tuple[Bins, list[Tally]]] = []
         for feature in FEATURES:
             name, bins = feature.name, reference.features[feature.name]
-            labels = ("0", "1") if isinstance(feature, Flag) else bins.labels
+            labels = bin_labels(feature, bins)
             f.psi_chi2.labels(tag, name).set(bins.chi2)
             f.psi_floor.labels(tag, name).set(bins.floor)
             for label, ratio in zip(labels, bins.ratios, strict=True):
@@ -131,6 +131,11 @@ class ModelMetrics:
         """Count values refused as implausible, by feature name."""
         for name in features:
             self._implausible[name].inc()
+
+
+def bin_labels(feature: Feature, bins: Bins) -> tuple[str, ...]:
+    """Return the label `bin` of each of a feature's bins."""
+    return ("0", "1") if isinstance(feature, Flag) else bins.labels
 
 
 def only(models: Collection[str], exposition: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """What the training data looked like, in fixed bins: made once at training, carried inside the model."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from serving.model import Floats
 
+# Fewer live rows are not judged: `monitoring/prometheus/rules/model.yml` has the same.
+MIN_ROWS = 500
 _FEW = 500
 
 
@@ -51,6 +54,17 @@ class Bins:
     def index(self, value: float) -> int:
         """Return the bin that a value falls into."""
         return bisect_right(self.edges, value)
+
+    def psi(self, counts: Sequence[int]) -> float:
+        """Return the population stability index of live rows, k counts. An empty bin counts half a row."""
+        live = np.maximum(np.array(counts, float), 0.5)
+        live /= live.sum()
+        expected = np.array(self.ratios)
+        return float(((live - expected) * np.log(live / expected)).sum())
+
+    def limit(self, n: int, reference_rows: int) -> float:
+        """Return the index above which n live rows have drifted: chance explains less, and less would not matter."""
+        return max((1 / n + 1 / reference_rows) * self.chi2, self.floor)
 
 
 @dataclass(frozen=True)

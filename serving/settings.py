@@ -3,6 +3,7 @@
 import os
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -64,6 +65,7 @@ class Settings(BaseModel):
     )
     prediction_log_sample: float = Field(1, gt=0, le=1, description="share of the predictions that are logged")
     prediction_log_days: float = Field(30, gt=0, description="days after which predictions and feedback are deleted")
+    monitor_folder: Path = Field(Path("var/reports"), description="where the monitor keeps its reports, for the page")
     ui: Switch = Field("on", description="the page at /ui")
     access_log: Switch = Field("off", description="one line for each request")
     tracing: str = Field("", description="OTLP address, as http://host:4318, that gets a span of each request")

@@ -1,10 +1,11 @@
-"""The form and its three tabs, built by Gradio from the schema. Imported at the first visit only: Gradio is heavy.
+"""The form and the other tabs, built by Gradio from the schema. Imported at the first visit only: Gradio is heavy.
 
 Every callback is stateless and outside Gradio's queue, which lives in one process: any worker may answer.
 """
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,19 +15,22 @@ from serving.schema import CLASSES, FEATURES, NAMES, Feature, Flag
 from serving.ui.about import about, card
 from serving.ui.answer import answer
 from serving.ui.examples import EXAMPLES
+from serving.ui.live import live
 from serving.ui.texts import TEXTS, texts
 
 I18N = gr.I18n(**{language: dict(of) for language, of in TEXTS.items()})
 # The language is the page's: JavaScript puts it in the place of the last input, a component that nobody sees.
 _WITH_LANGUAGE = "(...inputs) => [...inputs.slice(0, -1), window.page.language]"
+_LANGUAGE = "() => [window.page.language]"
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
-def build(predictor: Callable[[], Predictor]) -> gr.Blocks:
+def build(predictor: Callable[[], Predictor], reports: Path) -> gr.Blocks:
     """Lay out the page.
 
     Args:
         predictor: returns the worker's; asked at every call, because the model behind it may be swapped.
+        reports: folder of the monitor's.
     """
 
     async def asked(*inputs: Any) -> tuple[str, str]:
@@ -40,6 +44,9 @@ def build(predictor: Callable[[], Predictor]) -> gr.Blocks:
     async def described(language: str) -> tuple[str, str]:
         stored = predictor().stored
         return about(stored, texts(language)), card(stored, texts(language))
+
+    async def looked(language: str) -> str:
+        return await live(predictor(), reports, texts(language))
 
     blocks = gr.Blocks(title=TEXTS["en"]["title"], analytics_enabled=False)
     with blocks:
@@ -60,6 +67,12 @@ def build(predictor: Callable[[], Predictor]) -> gr.Blocks:
                 description = _html(elem_id="about")
                 with gr.Accordion(I18N("model_card"), open=False):
                     model_card = _html()
+            with gr.Tab(I18N("tabs_live"), id="live") as now:
+                with gr.Row(elem_classes="refresh"):
+                    # page.js presses the button while this is ticked and the tab is in sight.
+                    gr.Checkbox(True, label=I18N("live_auto"), elem_id="auto")
+                    refresh = gr.Button(I18N("live_refresh"), size="md", elem_id="refresh")
+                state = _html(elem_id="live")
         language = gr.Textbox(visible=False)
         gr.on(
             [each.change for each in inputs],
@@ -73,7 +86,8 @@ def build(predictor: Callable[[], Predictor]) -> gr.Blocks:
             **_QUIET,
         )
         blocks.load(opened, [*inputs, language], result, js=_WITH_LANGUAGE, preprocess=False, **_QUIET)
-        model.select(described, language, [description, model_card], js="() => [window.page.language]", **_QUIET)
+        model.select(described, language, [description, model_card], js=_LANGUAGE, **_QUIET)
+        gr.on([now.select, refresh.click], looked, language, state, js=_LANGUAGE, **_QUIET)
     return blocks
 
 

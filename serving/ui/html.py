@@ -94,6 +94,48 @@ def curves(x: Floats, curves_y: Sequence[Floats], x_label: str, y_label: str, ti
     )
 
 
+def beside(live: Sequence[int], trained: Sequence[float], ticks: Sequence[str], x_label: str, y_label: str) -> str:
+    """Return a bar chart as SVG: the live rows' share of each bin, dark bars in front of the training rows' pale ones.
+
+    Args:
+        live: k counts.
+        trained: k shares.
+        ticks: what stands below: k names of the bins, or k - 1 edges between them.
+    """
+    rows = max(1, sum(live))
+    top = max(*trained, *(each / rows for each in live)) or 1.0
+    bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
+    width = (right - _LEFT) / len(trained)
+    bars, told = [], []
+    for i, (n, share) in enumerate(zip(live, trained, strict=True)):
+        rects = []
+        for value, kind, part in ((share, "trained", min(0.88 * width, 90)), (n / rows, "live", min(0.46 * width, 48))):
+            x, height = _LEFT + (i + 0.5) * width - part / 2, value / top * (bottom - _TOP)
+            rects.append(
+                f'<rect class="{kind}" x="{x:.1f}" y="{bottom - height:.1f}" width="{part:.1f}" height="{height:.1f}"/>'
+            )
+        told.append(f"{100 * n / rows:.1f}\u202f% ({100 * share:.1f}\u202f%)")
+        bars.append(f"<g><title>{told[-1]}</title>{''.join(rects)}</g>")
+    first = 0.5 if len(ticks) == len(trained) else 1.0
+    # As many as have room.
+    every = int(np.ceil((7 * max(map(len, ticks), default=1) + 4) / width))
+    below = "".join(
+        f'<text x="{_LEFT + (i + first) * width:.1f}" y="{bottom + 14}" text-anchor="middle">{escape(tick)}</text>'
+        for i, tick in enumerate(ticks)
+        if i % every == 0
+    )
+    scale = "".join(
+        f'<text x="{_LEFT - 5}" y="{at + 4:.1f}" text-anchor="end">{100 * tick:g}</text>'
+        f'<line x1="{_LEFT}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}" class="grid"/>'
+        for tick, at in ((tick, bottom - tick / top * (bottom - _TOP)) for tick in _ticks(0, top, 3))
+    )
+    return (
+        f'<p class="axis above">{escape(y_label)}</p><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{escape(x_label)}: {", ".join(told)}">{scale}{"".join(bars)}{below}'
+        f'<text x="{(_LEFT + right) / 2}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text></svg>'
+    )
+
+
 def _ticks(low: float, high: float, most: int) -> list[float]:
     """Return round values from low to high."""
     rough = (high - low) / most

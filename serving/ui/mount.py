@@ -94,13 +94,14 @@ class _Built(NamedTuple):
 
 class _Ui:
     def __init__(self, settings: Settings) -> None:
+        self._reports = settings.monitor_folder
         self._piece_bytes = min(2**18, settings.max_body_bytes // 2)
         self._building: asyncio.Task[_Built] | None = None
 
     def _built(self) -> "asyncio.Task[_Built]":
         """Return the task that builds the page, once in a worker."""
         if self._building is None or (self._building.done() and self._building.exception()):
-            self._building = asyncio.create_task(_build())
+            self._building = asyncio.create_task(_build(self._reports))
         return self._building
 
     async def page(self, request: Request) -> Response:
@@ -135,15 +136,15 @@ class _Ui:
             raise HTTPException(404)
 
 
-async def _build() -> _Built:
-    app, calls = await asyncio.to_thread(_import_and_build)
+async def _build(reports: Path) -> _Built:
+    app, calls = await asyncio.to_thread(_import_and_build, reports)
     # Not started as an application: it would only run Gradio's queue, which nothing here uses.
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ui") as client:
         own = await client.get("/ui/", headers={"accept-encoding": "identity"})
     return _Built(app, calls, after(own.raise_for_status().text))
 
 
-def _import_and_build() -> tuple[ASGIApp, Mapping[int, int]]:
+def _import_and_build(reports: Path) -> tuple[ASGIApp, Mapping[int, int]]:
     # It would tell its makers of every start.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     with not_importing:
@@ -151,7 +152,7 @@ def _import_and_build() -> tuple[ASGIApp, Mapping[int, int]]:
         import gradio as gr
 
         from serving.ui.blocks import I18N, build
-    blocks = build(_predictor)
+    blocks = build(_predictor, reports)
     app = gr.mount_gradio_app(
         fastapi.FastAPI(),
         blocks,

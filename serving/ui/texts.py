@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from serving.schema import CLASSES, FEATURES, Feature, Flag
+from serving.ui.texts_live import LIVE
 
 LANGUAGES = {"en": "English", "id": "Bahasa Indonesia"}
 
@@ -21,6 +22,7 @@ _COMMON = {
         "tabs_predict": "Predict",
         "tabs_rows": "Many rows",
         "tabs_model": "Model",
+        "tabs_live": "Live",
         "examples": "Start from an example",
         "example_typical": "Typical {}",
         "example_between": "In between",
@@ -40,6 +42,7 @@ _COMMON = {
         "tabs_predict": "Prediksi",
         "tabs_rows": "Banyak baris",
         "tabs_model": "Model",
+        "tabs_live": "Langsung",
         "examples": "Mulai dari contoh",
         "example_typical": "Tipikal {}",
         "example_between": "Di tengah-tengah",
@@ -256,7 +259,7 @@ def _of_feature(feature: Feature, language: str) -> dict[str, str]:
 
 
 def _texts(language: str) -> dict[str, str]:
-    parts = (_COMMON, _ANSWER, _ROWS, _MODEL)
+    parts = (_COMMON, _ANSWER, _ROWS, _MODEL, LIVE)
     merged = {key: text for part in parts for key, text in part[language].items()}
     for feature in FEATURES:
         merged |= _of_feature(feature, language)

@@ -51,6 +51,12 @@
     if (failed === null) for (const each of question.querySelectorAll("button")) each.setAttribute("aria-pressed", each === button);
   });
 
+  // The live tab looks again by itself, gently: only where somebody sees it and has not said no.
+  setInterval(() => {
+    const button = document.querySelector("#refresh");
+    if (!document.hidden && button?.checkVisibility() && document.querySelector("#auto input").checked) button.click();
+  }, 10_000);
+
   document.addEventListener("readystatechange", () => {
     if (document.readyState !== "interactive") return;
     // Gradio follows the system when it starts.

@@ -250,3 +250,6 @@ def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(
     page.get_by_role("button", name=TEXTS["en"]["model_card"]).click()
     page.wait_for_selector("#card h2")
     check("model")
+    tab(page, "live")
+    page.wait_for_selector("#live .plots")
+    check("live")
