@@ -7,20 +7,23 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 import bentoml
+import httpx
 from playwright.sync_api import Browser, sync_playwright
 
-from serving.schema import NAMES
+from serving.schema import CLASSES, FEATURES, NAMES, TARGET, Number
 from serving.store import LATEST
 from serving.ui.texts import TEXTS
 from tests.models import plausible_rows
 from tests.servers import ROOT, serving
+from training.builtin import synthesize
 
 FOLDER = ROOT / "docs"
 # By tab: colours, the second dark to show that there is a dark, and height.
 TABS: dict[str, tuple[Literal["light", "dark"], int]] = {
-    "predict": ("light", 1000),
+    "predict": ("light", 1080),
     "rows": ("dark", 1060),
     "model": ("light", 1480),
+    "live": ("light", 1560),
 }
 
 
@@ -35,12 +38,26 @@ def main() -> None:
         # One line that is refused: its last value is missing.
         lines.insert(200, lines[200].rpartition(",")[0] + ",")
         people.write_text("\n".join([",".join(NAMES), *lines]))
-        with serving(home, Path(folder) / "log") as server:
+        settings = {"WORKERS": "2", "PREDICTION_LOG_URL": f"sqlite:///{folder}/log.db"}
+        with serving(home, Path(folder) / "log", settings) as server:
+            send(server.url)
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             for language in TEXTS:
                 for tab in TABS:
                     take(browser, server.url, language, tab, people)
             browser.close()
+
+
+def send(url: str) -> None:
+    """Predict rows like those of training but for one measure, and say what some of them really were."""
+    table = synthesize(900, seed=11)
+    rows, moved = table[list(NAMES)], next(f for f in FEATURES if isinstance(f, Number))
+    spread = float(rows[moved.name].std())
+    rows = rows.assign(**{moved.name: (rows[moved.name] + spread / 2).clip(moved.low, moved.high).round(1)})
+    answered = httpx.post(f"{url}/predict", json={"rows": rows.to_dict("records")}).raise_for_status().json()
+    for answer, actual in zip(answered[:200], table[TARGET], strict=False):
+        told = {"prediction_id": answer["prediction_id"], "actual": actual}
+        httpx.post(f"{url}/feedback", json=told, timeout=30).raise_for_status()
 
 
 def take(browser: Browser, url: str, language: str, tab: str, people: Path) -> None:
@@ -53,6 +70,11 @@ def take(browser: Browser, url: str, language: str, tab: str, people: Path) -> N
     page.goto(f"{url}/ui/")
     page.wait_for_selector(".call", timeout=120_000)
     page.get_by_role("tab", name=TEXTS[language][f"tabs_{tab}"]).click()
+    if tab == "predict":
+        page.get_by_role("button", name=TEXTS[language][f"example_{CLASSES[0]}"]).click()
+        page.wait_for_selector(".truth")
+    if tab == "live":
+        page.wait_for_selector("#live .plots")
     if tab == "rows":
         page.set_input_files("#rows-file", people)
         page.wait_for_selector(".histogram")

@@ -14,7 +14,7 @@ LIVE = {
         "live_classes": "Predicted classes",
         "live_drift": "Drift: are live rows like the training rows?",
         "live_few": "Too early to tell: {} rows so far, and fewer than {} are not judged.",
-        "live_alike": "Yes: no difference in {} rows that chance would not explain or that would matter.",
+        "live_alike": "Yes: in {} rows since the start no difference that matters and that chance would not explain.",
         "live_drifted": "No: {}",
         "live_drifted_why": "Beyond both what chance explains at this number of rows and what would not matter. "
         "Look at the distributions below, and at where these rows come from.",
@@ -52,7 +52,8 @@ LIVE = {
         "live_classes": "Kelas yang diprediksi",
         "live_drift": "Drift: apakah baris yang masuk mirip data latih?",
         "live_few": "Belum dapat dikatakan: baru {} baris, dan kurang dari {} tidak dinilai.",
-        "live_alike": "Ya: pada {} baris tidak ada perbedaan yang melampaui kebetulan dan cukup besar untuk berarti.",
+        "live_alike": "Ya: pada {} baris sejak awal tidak ada perbedaan yang melampaui kebetulan "
+        "dan cukup besar untuk berarti.",
         "live_drifted": "Tidak: {}",
         "live_drifted_why": "Melebihi yang dapat dijelaskan oleh kebetulan pada jumlah baris ini, dan juga batas "
         "bawah yang berarti. Lihat sebarannya di bawah, dan dari mana baris-baris ini datang.",
