@@ -20,10 +20,11 @@ from training.builtin import synthesize
 FOLDER = ROOT / "docs"
 # By tab: colours, the second dark to show that there is a dark, and height.
 TABS: dict[str, tuple[Literal["light", "dark"], int]] = {
-    "predict": ("light", 1080),
+    # First, before the others' rows count.
+    "live": ("light", 1880),
+    "predict": ("light", 1096),
     "rows": ("dark", 1060),
     "model": ("light", 1480),
-    "live": ("light", 1560),
 }
 
 
@@ -42,8 +43,8 @@ def main() -> None:
         with serving(home, Path(folder) / "log", settings) as server:
             send(server.url)
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            for language in TEXTS:
-                for tab in TABS:
+            for tab in TABS:
+                for language in TEXTS:
                     take(browser, server.url, language, tab, people)
             browser.close()
 
