@@ -72,6 +72,9 @@ axes.flat[0].legend()
 plt.show()
 
 # %% [markdown]
+# **Answer (embedded rows):** nose and lips tell most, the forehead some, hair nothing.
+# *Jawaban: hidung dan bibir paling membedakan, dahi sedikit, rambut tidak.*
+#
 # ## Do the features repeat one another?
 #
 # Naive Bayes assumes that they do not, given the class: so correlate within a class, not over both.
@@ -89,6 +92,8 @@ figure.colorbar(picture, ax=axes, label="Pearson's r")
 plt.show()
 
 # %% [markdown]
+# **Answer (embedded rows):** hardly at all: they were drawn so. Look again with a real file.
+#
 # ## Many rows are equal. Is that a leak?
 #
 # Lengths are rounded and flags are 0 or 1, so strangers share a row. Rows drawn afresh from the generator repeat as
@@ -127,6 +132,8 @@ plt.show()
 print(pd.DataFrame(table).T.round(4))
 
 # %% [markdown]
+# **Answer (embedded rows):** near both ends yes; in the middle there are few rows, and the points scatter.
+#
 # ## Why this answer?
 #
 # Prior + one term for each feature = the log-odds, exactly, not by approximation.
