@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -27,9 +29,10 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("google.colab"):
-    subprocess.run(["git", "clone", os.environ["REPOSITORY"], "bundle"], check=True)
+    REPOSITORY = os.environ.get("REPOSITORY") or sys.exit("set REPOSITORY to the address that git shall clone")
+    subprocess.run(["git", "clone", REPOSITORY, "bundle"], check=True)
     os.chdir("bundle")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", ".[serve,train]"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-r", "requirements/train.txt"], check=True)
 ROOT = next(p for p in (Path.cwd(), *Path.cwd().parents) if (p / "serving/schema.py").exists())
 os.chdir(ROOT)
 sys.path.insert(0, str(ROOT))
