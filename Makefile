@@ -87,6 +87,10 @@ image: engine-found build ## build a container image with docker or podman (IMAG
 	$(ENGINE) image inspect "$(IMAGE)" >/dev/null
 	echo "Built $(IMAGE). To run it: $(ENGINE) run --rm -p 3000:3000 -p 3001:3001 $(IMAGE)"
 
+.PHONY: smoke
+smoke: engine-found install-serve ## run the image (IMAGE=...) as it is deployed and ask it over HTTP and gRPC
+	$(BIN)/python -m deploy.smoke "$(ENGINE)" "$(IMAGE)"
+
 ##@ Change
 .PHONY: test
 test: lint types ## lint, check types, run every test and measure coverage
@@ -151,6 +155,17 @@ lock: install-dev ## write the locks again after a change of pyproject.toml (UPG
 .PHONY: protos
 protos: install-dev ## write the Python of serving/protos again after a change there
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. serving/protos/*.proto
+
+.PHONY: manifests
+manifests: install-monitor ## write the rules of deploy/kubernetes again after a change of monitoring/prometheus/rules
+	$(BIN)/python -m monitoring.kubernetes_rule
+
+.PHONY: workflows
+workflows: install-dev ## check .github with actionlint, its schemas and zizmor, offline
+	$(BIN)/actionlint .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --no-progress --quiet .github
 
 .PHONY: pictures
 pictures: install-dev ## take the README's pictures of the page from a running server
