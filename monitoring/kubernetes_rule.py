@@ -1,4 +1,4 @@
-"""Writes Prometheus' rules as its operator takes them: python -m monitoring.kubernetes_rule. A test compares the two."""
+"""Write Prometheus' rules as its operator takes them: python -m monitoring.kubernetes_rule."""
 
 from pathlib import Path
 
