@@ -9,11 +9,15 @@ from serving.model import Parameters
 from serving.reference import Reference
 from serving.schema import CLASSES, FEATURES, MODEL_NAME, NAMES, TARGET, Flag
 
-_SOURCES = {
+SOURCES = {
     "builtin": (
         "Synthetic rows, drawn class by class from two-digit statistics of a public data set; it has no row of it. "
         "Features are independent given the class. Scores on these rows say how well the pipeline works, not how well "
         "the model does on people."
+    ),
+    "sdv": (
+        "Synthetic rows, drawn by SDV from a file given by whoever trained the model. They may equal rows of it, know "
+        "nothing that it does not know, and leave out whom it leaves out."
     ),
     "csv": "A file given by whoever trained the model. How it was collected, and whom it leaves out, is theirs to say.",
     "kaggle": "A public data set from Kaggle. How its rows were collected is not documented, its licence unclear.",
@@ -72,7 +76,7 @@ data.
 
 ## Data
 
-{_SOURCES[metadata["data_source"]]}
+{SOURCES[metadata["data_source"]]}
 
 {reference.rows:,} rows. sha256 of the prepared file: `{metadata["data_sha256"]}`.
 

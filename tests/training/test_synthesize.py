@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 from serving.schema import CLASSES, NAMES, TARGET
 from training import builtin, privacy, settings, synthesize
+from training.card import SOURCES
 from training.data import read_csv
 from training.stage import TrainingError
 
@@ -42,6 +44,10 @@ def test_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(synthesize, "PYTHON", tmp_path / "python")
     with pytest.raises(TrainingError, match="make synthesize"):
         synthesize.draw(builtin.synthesize(10, seed=1), 10)
+
+
+def test_the_card_says_where_rows_of_every_source_come_from() -> None:
+    assert SOURCES.keys() == set(get_args(settings.Data.model_fields["source"].annotation))
 
 
 @pytest.fixture(scope="session")
