@@ -31,6 +31,8 @@ class Number:
         typical: (lowest, highest) value of the embedded data; its generator clips there.
         by_class: (mean, standard deviation) for each of `CLASSES`, in the embedded data.
         en, id: what it means, in English and Indonesian.
+        monotone: the gate refuses a model whose odds of the last class against the first do not follow this value
+            from the one class's mean to the other's.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Number:
     by_class: tuple[tuple[float, float], ...]
     en: str
     id: str
+    monotone: bool = False
 
     @property
     def expected(self) -> str:
@@ -50,7 +53,13 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A yes/no feature, 1 or 0. `by_class`: the share of 1 for each of `CLASSES`, in the embedded data."""
+    """A yes/no feature, 1 or 0.
+
+    Args:
+        by_class: the share of 1 for each of `CLASSES`, in the embedded data.
+        slice: the gate refuses a model that is far worse on the rows that have it, or on those that have not.
+        irrelevant: the gate refuses a model whose answers change when it is flipped.
+    """
 
     name: str
     by_class: tuple[float, ...]
@@ -58,6 +67,8 @@ class Flag:
     id: str
     low: float = 0
     high: float = 1
+    slice: bool = False
+    irrelevant: bool = False
 
     @property
     def expected(self) -> str:
@@ -72,6 +83,8 @@ FEATURES: tuple[Feature, ...] = (
         by_class=(0.87, 0.87),
         en="has long hair",
         id="berambut panjang",
+        slice=True,
+        irrelevant=True,
     ),
     Number(
         name="forehead_width_cm",
@@ -83,6 +96,7 @@ FEATURES: tuple[Feature, ...] = (
         by_class=((12.8, 0.9), (13.6, 1.2)),
         en="width of the forehead",
         id="lebar dahi",
+        monotone=True,
     ),
     Number(
         name="forehead_height_cm",

@@ -25,6 +25,18 @@ class Dataset:
     features: pd.DataFrame
     codes: NDArray[np.intp]
 
+    def split(self, share: float) -> tuple["Dataset", "Dataset"]:
+        """Return the rows to train on and the hold-out, about that share of the distinct rows.
+
+        A row's own content decides, so equal rows stay together, and a row stays where it was when others come.
+        """
+        drawn = pd.util.hash_pandas_object(self.features, index=False).to_numpy() / 2.0**64
+        held = drawn < share
+        return self._where(~held), self._where(held)
+
+    def _where(self, chosen: NDArray[np.bool_]) -> "Dataset":
+        return Dataset(self.features[chosen].reset_index(drop=True), self.codes[chosen])
+
     @property
     def groups(self) -> NDArray[np.intp]:
         """Number the rows, int [n], such that rows with equal features share a number."""

@@ -1,4 +1,4 @@
-"""Stage 4: the kept model with its reference, metrics and card into the BentoML store, and exported to models/."""
+"""Stage 4: the gate; then the kept model, its reference, metrics and card into the BentoML store and to models/."""
 
 import json
 import shutil
@@ -12,15 +12,16 @@ import numpy as np
 from serving import store
 from serving.model import Model, Parameters
 from serving.schema import MODEL_NAME
-from training import dataset, settings, tracking
+from training import dataset, gate, settings, tracking
 from training.binning import make_reference
 from training.card import write_card
 from training.provenance import git_commit, versions
-from training.stage import run, say
+from training.stage import TrainingError, run, say
 from training.tracking import Run
 
 CANDIDATE = Path("models/candidate")
 METRICS = Path("reports/metrics.json")
+VERDICT = Path("reports/verdict.json")
 EXPORT = Path("models") / f"{MODEL_NAME}.bentomodel"
 
 
@@ -54,6 +55,42 @@ def gather(folder: Path, params: settings.Settings, kept: Run) -> dict[str, obje
     return metadata
 
 
+def champion() -> store.StoredModel | None:
+    """Return the model that is served now; none if there is none to serve."""
+    try:
+        return store.load()
+    except store.ModelError as error:
+        say(f"gate: no champion: {error}")
+        return None
+
+
+def decide(params: settings.Gate, kept: Run) -> None:
+    """Let the candidate through the gate, and write the verdict to a file and to its MLflow run.
+
+    Raises:
+        TrainingError: it is refused.
+    """
+    _, held = dataset.read().split(params.holdout)
+    if not len(held.codes):
+        raise TrainingError("gate: there is no hold-out: give more rows or raise gate.holdout in params.yaml")
+    present = champion()
+    challenger = Model(_parameters())
+    verdict = gate.judge(
+        lambda rows: challenger.score(rows).probabilities,
+        (lambda rows: present.model.score(rows).probabilities) if present else None,
+        held,
+        params,
+        present.tag if present else "",
+    )
+    VERDICT.write_text(json.dumps(verdict.as_dict(), indent=2) + "\n")
+    tracking.log_verdict(kept, VERDICT, verdict.passed)
+    say(verdict.table())
+    if not verdict.passed:
+        failed = "; ".join(check.name for check in verdict.checks if not check.passed)
+        stays = f"{present.tag} goes on being served" if present else "nothing was saved"
+        raise TrainingError(f"the gate refuses this model ({failed}): {stays}. The numbers are in {VERDICT}")
+
+
 def export(tag: str) -> None:
     """Write the stored model to one file, whole or not at all."""
     # BentoML takes the format from the end of the file's name, and a relative path for one below the root of the disk.
@@ -70,8 +107,8 @@ def main() -> None:
     kept = Run.read()
     with TemporaryDirectory() as folder:
         metadata = gather(Path(folder), params, kept)
-        # The run is found before the model is saved: a model whose run is gone would not be traceable.
-        tracking.find(kept)
+        # It finds the run before the model is saved: a model whose run is gone would not be traceable.
+        decide(params.gate, kept)
         tag = store.save(Path(folder), metadata)
     export(tag)
     tracking.tag_promoted(kept, tag)

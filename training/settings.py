@@ -52,11 +52,34 @@ class Reference(_Section):
     outlier_share: Share
 
 
+class Worse(_Section):
+    log_loss: float = Field(ge=0)
+    accuracy: float = Field(ge=0, lt=1)
+
+
+class Slice(_Section):
+    rows: int = Field(gt=0)
+    below: Share
+
+
+class Gate(_Section):
+    holdout: Share
+    rows: int = Field(gt=0)
+    confidence: Share
+    worse: Worse
+    gain: float = Field(ge=0)
+    calibration_error: Share
+    recall: float = Field(ge=0)
+    slice: Slice
+    irrelevant: Share
+
+
 class Settings(_Section):
     data: Data
     synthesize: Synthesize
     train: Train
     reference: Reference
+    gate: Gate
 
 
 def load(path: Path = PATH) -> Settings:

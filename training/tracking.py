@@ -113,6 +113,14 @@ def log_evaluation(run: Run, metrics: dict[str, float], files: Path) -> None:
         mlflow.log_artifacts(str(files), artifact_path=files.name)
 
 
+def log_verdict(run: Run, file: Path, passed: bool) -> None:
+    """Add the gate's verdict to the kept model's run, as an artifact and as a tag. Raises as `find`."""
+    find(run)
+    client = mlflow.MlflowClient()
+    client.log_artifact(run.run_id, str(file))
+    client.set_tag(run.run_id, "gate", "passed" if passed else "refused")
+
+
 def tag_promoted(run: Run, tag: str) -> None:
     """Write the BentoML tag on the kept model's run and on its sweep. Raises as `find`."""
     find(run)

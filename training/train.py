@@ -54,8 +54,9 @@ def attempt(candidate: Candidate, data: Dataset, folds: list[Fold], fitted: Call
 
 
 def main() -> None:
-    params = settings.load().train
-    data = dataset.read()
+    settled = settings.load()
+    params = settled.train
+    data, _ = dataset.read().split(settled.gate.holdout)
     folds = crossval.split(data, params.folds, params.seed)
     choices = candidates(params.var_smoothing)
     trials = []
