@@ -56,7 +56,7 @@ synthesize: .venv-synthesize/.installed ## draw synthetic rows from your own wit
 
 .PHONY: rollback
 rollback: install-train ## take the last promotion back (TAG=... to a model of your choice); servers follow
-	$(BIN)/python -m serving.rollback $(TAG)
+	$(BIN)/python -m training.rollback $(TAG)
 
 .PHONY: mlflow
 mlflow: install-train ## browse the training runs

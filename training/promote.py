@@ -12,7 +12,7 @@ import numpy as np
 from serving import store
 from serving.model import Model, Parameters
 from serving.schema import MODEL_NAME
-from training import dataset, gate, settings, tracking
+from training import dataset, gate, registry, settings, tracking
 from training.binning import make_reference
 from training.card import write_card
 from training.provenance import git_commit, versions
@@ -84,6 +84,7 @@ def decide(params: settings.Gate, kept: Run) -> None:
     )
     VERDICT.write_text(json.dumps(verdict.as_dict(), indent=2) + "\n")
     tracking.log_verdict(kept, VERDICT, verdict.passed)
+    registry.challenge(kept.run_id)
     say(verdict.table())
     if not verdict.passed:
         failed = "; ".join(check.name for check in verdict.checks if not check.passed)
@@ -112,6 +113,7 @@ def main() -> None:
         tag = store.save(Path(folder), metadata)
     export(tag)
     tracking.tag_promoted(kept, tag)
+    registry.mirror()
     say(f"promote: saved {tag} to the BentoML model store and to {EXPORT}")
 
 
