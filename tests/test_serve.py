@@ -42,7 +42,7 @@ def test_serves_from_nothing_and_again(clone: Path, tmp_path: Path) -> None:
     said = first.read_text()
     assert "/metrics" in said
     assert "API docs" in said
-    assert "error" not in said.lower()
+    assert "error:" not in said.lower()
     assert "make: " not in said
     assert serve_once(clone, tmp_path / "home", second) == model
     assert "installing" not in second.read_text()
