@@ -24,6 +24,7 @@ def test_the_readme_is_a_page_whose_links_and_pictures_are_there(
     assert f'<html lang="{language}">' in page.text
     assert "<h1>" in page.text
     assert "<table>" in page.text
+    assert not re.search(r'src="(?:https?:)?//', page.text), "the page must not call another host"
     own = [link for link in re.findall(r'(?:href|src)="([^"]+)"', page.text) if not link.startswith("http")]
     assert any(link.endswith(".png") for link in own)
     for link in own:
