@@ -9,7 +9,7 @@ import bentoml
 import click
 
 from serving import log_url, store, tracing, workers
-from serving.app import Service
+from serving.bento import Service
 from serving.bodies import (
     ExplanationAnswer,
     FeedbackAnswer,

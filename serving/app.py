@@ -1,4 +1,4 @@
-"""BentoML's service and its ASGI application with our door: errors of one shape, our index page, our middlewares.
+"""The ASGI application that BentoML makes, with our door: errors of one shape, our index page, our middlewares.
 
 Everything here overrides private classes of bentoml, which is why pyproject.toml pins it to one minor release.
 """
@@ -9,7 +9,6 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from _bentoml_impl.server.app import ContextMiddleware, ServiceAppFactory
-from _bentoml_sdk import Service as BentoService
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
@@ -26,7 +25,6 @@ from serving.errors import error_response, http_error, unexpected
 from serving.guard import Cors, Guard, Rule
 from serving.lanes import Lane, LaneMiddleware
 from serving.metrics import only
-from serving.openapi import document
 from serving.settings import Settings
 from serving.traffic import UNMATCHED, TrafficMiddleware
 from serving.worker import Worker
@@ -162,27 +160,3 @@ class AppFactory(ServiceAppFactory):
     async def index_page(self, _: Request) -> Response:
         """Serve a page that leads everywhere. BentoML's own would call a tracker of another host."""
         return site.index(self.worker.settings)
-
-
-class Service(BentoService[Any]):
-    """A BentoML service whose application is made by `AppFactory`."""
-
-    @property
-    def baked_models(self) -> list[str]:
-        """The tags of the models that the Bento carries; none when served from source."""
-        return [str(model.tag) for model in self.bento.info.all_models] if self.bento else []
-
-    @property
-    def version(self) -> str:
-        """The Bento's version, or what stands for it when served from source."""
-        return str(self.bento.tag.version) if self.bento else "development"
-
-    @property
-    def openapi_spec(self) -> dict[str, Any]:
-        return document(
-            self.name, self.inner.__doc__ or "", self.version, self.apis.values(), bool(self.inner.settings.api_keys)
-        )
-
-    def to_asgi(self, is_main: bool = True) -> Starlette:
-        self.inject_config()
-        return AppFactory(self, is_main=is_main)()

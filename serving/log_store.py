@@ -6,6 +6,7 @@ is a span of ids, and no second index slows the writing down.
 
 import time
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +33,9 @@ from serving.schema import CLASSES, NAMES
 
 _ID = String(32).with_variant(String(32, collation="C"), "postgresql")
 PROBABILITIES = tuple(f"probability_{name}" for name in CLASSES)
+
+# Rows in one INSERT: a power of two, see `insert`.
+_MOST_AT_ONCE = 256
 
 # One writes, two take feedback, one asks for the page.
 _CONNECTIONS = 4
@@ -80,12 +84,8 @@ class LogStore:
         self._prepared = False
         self.engine = _sqlite(url) if self._file else _postgresql(url)
         mark = "?" if self._file else "%s"
-        names = ", ".join(f'"{name}"' for name in COLUMNS)
-        # Again after a connection broke: a batch that had arrived after all is not written twice.
-        self._insert = (
-            f"INSERT INTO predictions ({names}) VALUES ({', '.join([mark] * len(COLUMNS))}) "  # noqa: S608
-            "ON CONFLICT DO NOTHING"
-        )
+        self._names = ", ".join(f'"{name}"' for name in COLUMNS)
+        self._marks = f"({', '.join([mark] * len(COLUMNS))})"
 
     def prepare(self) -> None:
         """Create what is missing: the folder, the tables, columns of features that came since."""
@@ -125,9 +125,24 @@ class LogStore:
         return (found.st_dev, found.st_ino) if found else None
 
     def insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Write rows, each as `COLUMNS`, in one transaction. One whose id is there is left as it is."""
+        """Write rows, each as `COLUMNS`, in one transaction. One whose id is there is left as it is.
+
+        Many in one statement, since SQLite's driver gives way to other threads at every step of a statement: with a row
+        in each, the thread that answers requests and this one would take turns for every row. In powers of two, so that
+        there are few statements to prepare.
+        """
+        start = 0
         with self.engine.begin() as connection:
-            connection.exec_driver_sql(self._insert, list(rows))
+            while left := len(rows) - start:
+                n = min(_MOST_AT_ONCE, 1 << left.bit_length() - 1)
+                values = tuple(chain.from_iterable(rows[start : start + n]))
+                connection.exec_driver_sql(self._insert(n), values)
+                start += n
+
+    def _insert(self, n: int) -> str:
+        marks = ", ".join([self._marks] * n)
+        # Again after a connection broke: a batch that had arrived after all is not written twice.
+        return f"INSERT INTO predictions ({self._names}) VALUES {marks} ON CONFLICT DO NOTHING"  # noqa: S608
 
     def record(self, prediction_id: str, actual: str) -> bool:
         """Keep the true label of a prediction; the last one wins. False if there is no such prediction.

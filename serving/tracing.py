@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bentoml._internal.configuration.containers import BentoMLContainer
-from opentelemetry.propagate import extract
-from opentelemetry.trace import SpanKind
 
 if TYPE_CHECKING:
     from grpc.aio import ServicerContext
@@ -31,6 +29,9 @@ def configuration(endpoint: str) -> dict[str, Any]:
 
 def traced(service: str, method: str, handle: Handler[T]) -> Handler[T]:
     """Put a span around each call of a gRPC method, a child of the caller's if there is one."""
+    from opentelemetry.propagate import extract
+    from opentelemetry.trace import SpanKind
+
     tracer = BentoMLContainer.tracer_provider.get().get_tracer(__name__)
     attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
 
