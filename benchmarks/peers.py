@@ -23,6 +23,7 @@ class Peer:
         prepare: run before every start, which its time does not count.
         variables: environment variables of the server.
         variant: only asked what tells its cost apart from the server that it is a variant of.
+        base: the least that speaks a protocol. It runs all along, and others are measured in turns with it.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Peer:
     prepare: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     variant: bool = False
+    base: bool = False
 
 
 def _mlserver(name: str, pool: int) -> Peer:
@@ -59,9 +61,10 @@ def _variant(name: str, lanes: tuple[str, ...], *bulk: str, **variables: str) ->
 
 
 OUR_NAME, UNLOGGED = "ours", "ours, no prediction log"
+HTTP_ALONE, EMPTY = "ours, HTTP alone", "empty BentoML"
 PEERS = (
-    Peer("floor", "floor", ("python", "floor.py", "{port}"), "/livez", ("/predict_one",), ("/predict",)),
-    Peer("grpc.aio echo", "echo", ("python", "grpc_echo.py", "{grpc_port}"), "", ("echo",)),
+    Peer("floor", "floor", ("python", "floor.py", "{port}"), "/livez", ("/predict_one",), ("/predict",), base=True),
+    Peer("grpc.aio echo", "echo", ("python", "grpc_echo.py", "{grpc_port}"), "", ("echo",), base=True),
     Peer(
         OUR_NAME,
         OURS,
@@ -74,7 +77,7 @@ PEERS = (
     _variant(UNLOGGED, _SINGLE, "OIP binary, probabilities", PREDICTION_LOG_URL=""),
     _variant("ours, access log on", _SINGLE, ACCESS_LOG="on"),
     _variant("ours, tracing on", _SINGLE, TRACING="http://127.0.0.1:{sink_port}"),
-    _variant("ours, HTTP alone", (), **_HTTP_ALONE),
+    _variant(HTTP_ALONE, (), **_HTTP_ALONE),
     Peer(
         "FastAPI + scikit-learn",
         "fastapi",
@@ -106,5 +109,5 @@ PEERS = (
         ("stock",),
         ("stock",),
     ),
-    Peer("empty BentoML", "bentoml", (*_BENTOML[:2], "bentoml_empty:Empty", *_BENTOML[2:]), "/readyz"),
+    Peer(EMPTY, "bentoml", (*_BENTOML[:2], "bentoml_empty:Empty", *_BENTOML[2:]), "/readyz"),
 )

@@ -2,9 +2,19 @@
 
 from collections.abc import Sequence
 
+from benchmarks.lanes import LANES
 from benchmarks.peers import OUR_NAME, PEERS
 from benchmarks.plan import BULK, OPEN, SINGLE, Load
-from benchmarks.results import PROMISES, SIXTEEN, Measured, Results, ratio, rows_per_second
+from benchmarks.results import (
+    GRPC_BASE,
+    HTTP_BASE,
+    PROMISES,
+    SIXTEEN,
+    Measured,
+    Results,
+    ratio,
+    rows_per_second,
+)
 
 _ORDER = [peer.name for peer in PEERS]
 
@@ -33,11 +43,12 @@ def _asked(results: Results, load: Load) -> list[tuple[str, str, Measured]]:
     return sorted(found, key=lambda item: _ORDER.index(item[0]))
 
 
-def _base(results: Results, lane: str, load: str) -> float | None:
-    """Return the CPU time of the least that speaks the lane's protocol."""
-    if "gRPC" in lane or lane == "echo":
-        return results.cpu("grpc.aio echo", "echo", load)
-    return results.cpu("floor", "/predict_one", load)
+def _times_base(results: Results, server: str, lane: str, load: Load) -> float | None:
+    """Return the CPU time as a multiple of the least that speaks the lane's protocol."""
+    if load.name == SIXTEEN:
+        return results.times_base(server, lane)
+    base = GRPC_BASE if LANES[lane].grpc else HTTP_BASE
+    return ratio(results.cpu(server, lane, load.name), results.cpu(*base, load.name))
 
 
 def _single(results: Results, load: Load) -> str:
@@ -52,7 +63,7 @@ def _single(results: Results, load: Load) -> str:
                 *(server, lane, number(each["requests"] / each["seconds"])),
                 *(number(each[name], 2) for name in ("p50_ms", "p99_ms", "p999_ms")),
                 number(cpu),
-                number(ratio(cpu, _base(results, lane, load.name)), 1, " x"),
+                number(_times_base(results, server, lane, load), 2 if load.name == SIXTEEN else 1, " x"),
             ]
         )
     header = ("server", "lane", "requests/s", "p50 ms", "p99 ms", "p99.9 ms", "CPU us", "floor or echo")

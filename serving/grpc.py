@@ -43,7 +43,7 @@ _GUARDED = ("ModelInfer", "RepositoryModelLoad", "RepositoryModelUnload")
 M = TypeVar("M", bound=Message)
 # What a call gives may be serialized already.
 Answer = Message | bytes
-Call = Callable[[Repository, Any], Awaitable[Answer]]
+Call = Callable[[Repository, bytes], Awaitable[Answer]]
 
 
 class GrpcServer:
@@ -90,9 +90,7 @@ class GrpcServer:
         methods = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         for method in methods:
-            request = getattr(pb, method.input_type.name)
-            # Decoded by us: grpc would answer a message that is none with INTERNAL, as if it were our fault.
-            handle = self._handler(method.name, request.FromString, _CALLS[method.name])
+            handle = self._handler(method.name, _CALLS[method.name])
             handlers[method.name] = grpc.unary_unary_rpc_method_handler(
                 traced(SERVICE, method.name, handle) if self._settings.tracing else handle,
                 response_serializer=_serialize,
@@ -100,7 +98,7 @@ class GrpcServer:
         self._traffic.expect(f"/{SERVICE}/ModelInfer")
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
-    def _handler(self, name: str, decode: Callable[[bytes], Message], call: Call) -> Any:
+    def _handler(self, name: str, call: Call) -> Any:
         endpoint = f"/{SERVICE}/{name}"
         in_progress = self._traffic.in_progress(endpoint)
         guarded = name in _GUARDED
@@ -116,7 +114,7 @@ class GrpcServer:
                 if left is not None and left <= 0:
                     raise RequestError(504, "the deadline passed before the call began")
                 with self._admission:
-                    answer = await call(self._repository, decode(raw))
+                    answer = await call(self._repository, raw)
                 status = 200
                 return answer
             except DecodeError:
@@ -178,9 +176,8 @@ async def _model_metadata(repository: Repository, request: pb.ModelMetadataReque
     return pb.ModelMetadataResponse(**repository.model_metadata())
 
 
-async def _model_infer(repository: Repository, request: pb.ModelInferRequest) -> bytes:
-    repository.check(request.model_name, request.model_version)
-    return infer(repository.predictor, request)
+async def _model_infer(repository: Repository, message: bytes) -> bytes:
+    return infer(repository, message)
 
 
 async def _index(repository: Repository, request: pb.RepositoryIndexRequest) -> Message:
@@ -200,14 +197,19 @@ async def _unload(repository: Repository, request: pb.RepositoryModelUnloadReque
     raise repository.unload_refused()
 
 
+def _decoded(request: type[M], call: Callable[[Repository, M], Awaitable[Message]]) -> Call:
+    # Decoded by us: grpc would answer a message that is none with INTERNAL, as if it were our fault.
+    return lambda repository, message: call(repository, request.FromString(message))
+
+
 _CALLS: dict[str, Call] = {
-    "ServerLive": _server_live,
-    "ServerReady": _server_ready,
-    "ModelReady": _model_ready,
-    "ServerMetadata": _server_metadata,
-    "ModelMetadata": _model_metadata,
+    "ServerLive": _decoded(pb.ServerLiveRequest, _server_live),
+    "ServerReady": _decoded(pb.ServerReadyRequest, _server_ready),
+    "ModelReady": _decoded(pb.ModelReadyRequest, _model_ready),
+    "ServerMetadata": _decoded(pb.ServerMetadataRequest, _server_metadata),
+    "ModelMetadata": _decoded(pb.ModelMetadataRequest, _model_metadata),
     "ModelInfer": _model_infer,
-    "RepositoryIndex": _index,
-    "RepositoryModelLoad": _load,
-    "RepositoryModelUnload": _unload,
+    "RepositoryIndex": _decoded(pb.RepositoryIndexRequest, _index),
+    "RepositoryModelLoad": _decoded(pb.RepositoryModelLoadRequest, _load),
+    "RepositoryModelUnload": _decoded(pb.RepositoryModelUnloadRequest, _unload),
 }

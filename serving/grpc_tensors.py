@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from serving.errors import RequestError
 from serving.model import Floats
-from serving.predictor import Predictions, Predictor
+from serving.predictor import Predictions
 from serving.protos import open_inference_pb2 as pb
+from serving.repository import Repository
 from serving.schema import MODEL_NAME
 from serving.tensors import (
     DATATYPES,
     OUTPUTS,
     Head,
     OneRow,
+    Seen,
     as_bytes,
     as_list,
     check_heads,
@@ -41,12 +43,22 @@ _FIELDS = {
 _ENCODED: dict[str, Callable[[Any], Any]] = {"BYTES": str.encode}
 
 
-def infer(predictor: Predictor, request: pb.ModelInferRequest) -> bytes:
-    """Answer a request: raw inputs get raw outputs, typed ones typed. Raises RequestError 400.
+# The outputs asked for by messages that differ in nothing but the row.
+_seen: Seen[Sequence[str]] = Seen()
 
-    Returns:
-        A ModelInferResponse, serialized.
+
+def infer(repository: Repository, message: bytes) -> bytes:
+    """Answer a serialized ModelInferRequest by a serialized response: raw inputs get raw outputs, typed ones typed.
+
+    Raises:
+        DecodeError: the message is none.
+        RequestError: 400 or 404, it is wrong.
     """
+    if seen := _seen.read(message):
+        names, row = seen
+        return _raw_response("", repository.predictor.predict_one(row, "grpc"), names)
+    request = pb.ModelInferRequest.FromString(message)
+    repository.check(request.model_name, request.model_version)
     heads = [Head(tensor.name, tensor.datatype, list(tensor.shape)) for tensor in request.inputs]
     if not heads:
         raise RequestError(400, "the request has no inputs; expected tensors")
@@ -54,17 +66,23 @@ def infer(predictor: Predictor, request: pb.ModelInferRequest) -> bytes:
     rows: Floats | OneRow | None = None
     if len(raw) == 1 and not request.inputs[0].HasField("contents"):
         rows = one_raw(heads, raw[0])
+    one = rows is not None
     if rows is None:
         check_heads(heads)
         rows = to_rows(heads, _arrays(request, heads))
-    names = check_outputs([output.name for output in request.outputs])
-    predictions = predictor.predict(rows, "grpc")
-    described = _described(predictions.model, tuple(names), len(predictions))
+    names = tuple(check_outputs([output.name for output in request.outputs]))
+    if one and not request.id and not request.model_version and _ends_with_row(request, message):
+        _seen.keep(message, names)
+    predictions = repository.predictor.predict(rows, "grpc")
     if raw:
-        rest = pb.ModelInferResponse(id=request.id, raw_output_contents=[as_bytes(name, predictions) for name in names])
-        # Messages one after the other are one message with the fields of both.
-        return described + rest.SerializeToString()
-    return _typed_response(described, request.id, predictions, names).SerializeToString()
+        return _raw_response(request.id, predictions, names)
+    return _typed_response(request.id, predictions, names)
+
+
+def _ends_with_row(request: pb.ModelInferRequest, message: bytes) -> bool:
+    """Tell whether a message is in the usual order and has nothing but what is known, so that its row comes last."""
+    request.DiscardUnknownFields()
+    return request.SerializeToString() == message
 
 
 def _arrays(request: pb.ModelInferRequest, heads: list[Head]) -> list[NDArray[Any]]:
@@ -102,13 +120,18 @@ def _described(model: str, outputs: Sequence[str], n: int) -> bytes:
     return response.SerializeToString()
 
 
-def _typed_response(
-    described: bytes, name: str, predictions: Predictions, outputs: Sequence[str]
-) -> pb.ModelInferResponse:
-    response = pb.ModelInferResponse.FromString(described)
+def _raw_response(name: str, predictions: Predictions, outputs: Sequence[str]) -> bytes:
+    described = _described(predictions.model, outputs, len(predictions))
+    rest = pb.ModelInferResponse(id=name, raw_output_contents=[as_bytes(output, predictions) for output in outputs])
+    # Messages one after the other are one message with the fields of both.
+    return described + rest.SerializeToString()
+
+
+def _typed_response(name: str, predictions: Predictions, outputs: Sequence[str]) -> bytes:
+    response = pb.ModelInferResponse.FromString(_described(predictions.model, outputs, len(predictions)))
     response.id = name
     for tensor, output in zip(response.outputs, outputs, strict=True):
         values = as_list(output, predictions)
         encode = _ENCODED.get(tensor.datatype)
         getattr(tensor.contents, _FIELDS[tensor.datatype]).extend(map(encode, values) if encode else values)
-    return response
+    return response.SerializeToString()

@@ -10,9 +10,9 @@ from typing import Any
 import pydantic_core
 from bentoml.exceptions import ServiceUnavailable
 from pydantic import ValidationError
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.answers import Answer
 from serving.bodies import Body
 from serving.errors import UNEXPECTED, RequestError, error_response, implausible, invalid
 
@@ -37,7 +37,7 @@ class Lane:
         self._call = call
         self._refused = refused
 
-    async def answer(self, content: bytes) -> Response:
+    async def answer(self, content: bytes) -> ASGIApp:
         """Answer a body, or say what is wrong with it."""
         try:
             body = self._read(content)
@@ -45,7 +45,7 @@ class Lane:
                 answer = await self._call(body)
             else:
                 answer = await self._call(**{name: getattr(body, name) for name in self._fields})
-            return Response(pydantic_core.to_json(answer), media_type="application/json")
+            return Answer(pydantic_core.to_json(answer))
         except ValidationError as error:
             self._refused(implausible(error))
             return invalid(error, self._fields).response()
@@ -75,5 +75,5 @@ class LaneMiddleware:
             await self._app(scope, receive, send)
             return
         # The guard has read the body whole.
-        response = await lane.answer((await receive())["body"])
-        await response(scope, receive, send)
+        answer = await lane.answer((await receive())["body"])
+        await answer(scope, receive, send)

@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pydantic_core
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.answers import Answer
 from serving.errors import RequestError, short, show
 from serving.guard import Rule
 from serving.oip_body import RawHeaders, decode, encode, read_object
@@ -38,15 +38,16 @@ class OpenInference:
             await self._app(scope, receive, send)
             return
         repository = self._repository()
+        answer: ASGIApp
         try:
-            response = await _answer(repository, scope, receive)
+            answer = await _answer(repository, scope, receive)
         except RequestError as error:
             repository.predictor.refused(error.implausible)
-            response = error.response()
-        await response(scope, receive, send)
+            answer = error.response()
+        await answer(scope, receive, send)
 
 
-async def _answer(repository: Repository, scope: Scope, receive: Receive) -> Response:
+async def _answer(repository: Repository, scope: Scope, receive: Receive) -> Answer:
     path, method = scope["path"], scope["method"]
     template, model, version = _parse(path)
     if template not in _ROUTES:
@@ -68,52 +69,52 @@ class Call(NamedTuple):
     body: bytes
 
 
-async def _server_metadata(repository: Repository, call: Call) -> Response:
+async def _server_metadata(repository: Repository, call: Call) -> Answer:
     return _json(repository.server_metadata())
 
 
-async def _live(repository: Repository, call: Call) -> Response:
+async def _live(repository: Repository, call: Call) -> Answer:
     return _json({"live": True})
 
 
-async def _ready(repository: Repository, call: Call) -> Response:
+async def _ready(repository: Repository, call: Call) -> Answer:
     repository.check_ready()
     return _json({"ready": True})
 
 
-async def _model_metadata(repository: Repository, call: Call) -> Response:
+async def _model_metadata(repository: Repository, call: Call) -> Answer:
     return _json(repository.model_metadata())
 
 
-async def _model_ready(repository: Repository, call: Call) -> Response:
+async def _model_ready(repository: Repository, call: Call) -> Answer:
     repository.check_ready()
     return _json({"name": MODEL_NAME, "ready": True})
 
 
-async def _infer(repository: Repository, call: Call) -> Response:
+async def _infer(repository: Repository, call: Call) -> Answer:
     name, rows, outputs = decode(call.headers, call.body)
     return encode(name, repository.predictor.predict(rows, "oip"), outputs)
 
 
-async def _index(repository: Repository, call: Call) -> Response:
+async def _index(repository: Repository, call: Call) -> Answer:
     ready = read_object(call.body or b"{}").get("ready", False)
     if not isinstance(ready, bool):
         raise RequestError(400, f"ready is {show(ready)}; expected true or false")
     return _json(await repository.index(ready))
 
 
-async def _load(repository: Repository, call: Call) -> Response:
+async def _load(repository: Repository, call: Call) -> Answer:
     if parameters := read_object(call.body or b"{}").get("parameters"):
         raise RequestError(400, f"load takes no parameters, and {show(parameters)} came")
     return _json({"name": MODEL_NAME, "load": True, "version": await repository.load()})
 
 
-async def _unload(repository: Repository, call: Call) -> Response:
+async def _unload(repository: Repository, call: Call) -> Answer:
     raise repository.unload_refused()
 
 
 # path after /v2, without a version: its method and what answers it
-_ROUTES: dict[tuple[str, ...], tuple[str, Callable[[Repository, Call], Awaitable[Response]]]] = {
+_ROUTES: dict[tuple[str, ...], tuple[str, Callable[[Repository, Call], Awaitable[Answer]]]] = {
     (): ("GET", _server_metadata),
     ("health", "live"): ("GET", _live),
     ("health", "ready"): ("GET", _ready),
@@ -157,5 +158,5 @@ def _parse(path: str) -> tuple[tuple[str, ...], str | None, str]:
             return tuple(parts), None, ""
 
 
-def _json(content: Any) -> Response:
-    return Response(pydantic_core.to_json(content), media_type="application/json")
+def _json(content: Any) -> Answer:
+    return Answer(pydantic_core.to_json(content))

@@ -1,11 +1,12 @@
 """Infer requests and responses of the Open Inference Protocol as HTTP bodies: JSON, with binary tensors after it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pydantic_core
-from starlette.responses import Response
 
+from serving.answers import Answer
 from serving.errors import RequestError, short, show
 from serving.model import Floats
 from serving.predictor import Predictions
@@ -13,8 +14,10 @@ from serving.schema import MODEL_NAME
 from serving.tensors import (
     DATATYPES,
     OUTPUTS,
+    ROW_BYTES,
     Head,
     OneRow,
+    Seen,
     as_bytes,
     as_list,
     check_heads,
@@ -29,6 +32,7 @@ from serving.tensors import (
 
 _JSON_LENGTH = "Inference-Header-Content-Length"
 _JSON_LENGTH_RAW = _JSON_LENGTH.lower().encode()
+_BINARY = b"application/octet-stream"
 # names and values of a request's headers, as ASGI has them
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -41,12 +45,20 @@ class InferRequest(NamedTuple):
 
     id: str
     rows: Floats | OneRow
-    outputs: list[tuple[str, bool]]
+    outputs: Sequence[tuple[str, bool]]
+
+
+# The outputs asked for by bodies that differ in nothing but the row.
+_seen: Seen[Sequence[tuple[str, bool]]] = Seen()
 
 
 def decode(headers: RawHeaders, body: bytes) -> InferRequest:
     """Read and check an infer request. Raises RequestError 400."""
-    header, tail = _split(headers, body)
+    length = next((value for name, value in headers if name == _JSON_LENGTH_RAW), None)
+    one_row_last = length is not None and length == b"%d" % (len(body) - ROW_BYTES)
+    if one_row_last and (seen := _seen.read(body)):
+        return InferRequest("", seen[1], seen[0])
+    header, tail = _split(length, body)
     request = read_object(header)
     name = request.get("id", "")
     if not isinstance(name, str):
@@ -62,30 +74,49 @@ def decode(headers: RawHeaders, body: bytes) -> InferRequest:
     wanted = _objects(request, "outputs")
     everything = _parameter(request, "binary_data_output", bool, False)
     binary = {_name(item): _parameter(item, "binary_data", bool, everything) for item in wanted}
-    names = check_outputs([_name(item) for item in wanted])
-    return InferRequest(name, rows, [(each, binary.get(each, everything)) for each in names])
+    outputs = [(each, binary.get(each, everything)) for each in check_outputs([_name(item) for item in wanted])]
+    if one_row_last and isinstance(rows, tuple) and not name:
+        _seen.keep(body, outputs)
+    return InferRequest(name, rows, outputs)
 
 
-def encode(name: str, predictions: Predictions, outputs: Sequence[tuple[str, bool]]) -> Response:
+def encode(name: str, predictions: Predictions, outputs: Sequence[tuple[str, bool]]) -> Answer:
     """Answer with the outputs, each as JSON or, if its flag is set, as binary data after the JSON."""
-    n = len(predictions)
-    described, chunks = [], []
-    for output, binary in outputs:
-        tensor: dict[str, Any] = {"name": output, "datatype": OUTPUTS[output][0], "shape": output_shape(output, n)}
-        if binary:
-            chunks.append(as_bytes(output, predictions))
-            tensor["parameters"] = {"binary_data_size": len(chunks[-1])}
-        else:
-            tensor["data"] = as_list(output, predictions)
-        described.append(tensor)
-    content: dict[str, Any] = {"model_name": MODEL_NAME, "model_version": predictions.model.partition(":")[2]}
+    chunks = {output: as_bytes(output, predictions) for output, binary in outputs if binary}
+    sizes = tuple((output, len(chunks[output])) for output in chunks)
+    if len(sizes) == len(outputs) and not name:
+        header = _all_binary(predictions.model, len(predictions), sizes)
+    else:
+        header = _document(name, predictions.model, [_tensor(output, predictions, chunks) for output, _ in outputs])
+    if not chunks:
+        return Answer(header)
+    return Answer(b"".join((header, *chunks.values())), _BINARY, ((_JSON_LENGTH_RAW, b"%d" % len(header)),))
+
+
+def _tensor(output: str, predictions: Predictions, chunks: Mapping[str, bytes]) -> dict[str, Any]:
+    tensor = _described(output, len(predictions))
+    if output in chunks:
+        return tensor | {"parameters": {"binary_data_size": len(chunks[output])}}
+    return tensor | {"data": as_list(output, predictions)}
+
+
+@lru_cache(256)
+def _all_binary(model: str, n: int, sizes: Sequence[tuple[str, int]]) -> bytes:
+    """Return the JSON of an answer that has all its outputs, whose sizes are given, after the JSON."""
+    tensors = [_described(output, n) | {"parameters": {"binary_data_size": size}} for output, size in sizes]
+    return _document("", model, tensors)
+
+
+@lru_cache(256)
+def _described(output: str, n: int) -> dict[str, Any]:
+    return {"name": output, "datatype": OUTPUTS[output][0], "shape": output_shape(output, n)}
+
+
+def _document(name: str, model: str, tensors: Sequence[dict[str, Any]]) -> bytes:
+    content: dict[str, Any] = {"model_name": MODEL_NAME, "model_version": model.partition(":")[2]}
     if name:
         content["id"] = name
-    header = pydantic_core.to_json({**content, "outputs": described})
-    if not chunks:
-        return Response(header, media_type="application/json")
-    headers = {_JSON_LENGTH: str(len(header))}
-    return Response(b"".join((header, *chunks)), headers=headers, media_type="application/octet-stream")
+    return pydantic_core.to_json({**content, "outputs": tensors})
 
 
 def read_object(body: bytes | memoryview) -> dict[str, Any]:
@@ -137,10 +168,9 @@ def _parameter(item: dict[str, Any], name: str, kind: type, default: Any) -> Any
     return found
 
 
-def _split(headers: RawHeaders, body: bytes) -> tuple[bytes | memoryview, memoryview]:
-    """Return the JSON of a body and the binary data after it."""
+def _split(length: bytes | None, body: bytes) -> tuple[bytes | memoryview, memoryview]:
+    """Return the JSON of a body, which is so long or all of it, and the binary data after it."""
     view = memoryview(body)
-    length = next((value for name, value in headers if name == _JSON_LENGTH_RAW), None)
     if length is None:
         return body, view[:0]
     # Python does not convert thousands of digits, and nobody has a body of so many bytes.

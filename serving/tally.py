@@ -25,6 +25,11 @@ class Tally:
             self._numbers = memoryview(file._m).cast("d")
             self._at = file._positions[value._key] // 8
 
+    @property
+    def place(self) -> "tuple[memoryview[float] | _Alone, int]":
+        """Where the number stands, for who adds to it without a call."""
+        return self._numbers, self._at
+
     def add(self, amount: float = 1.0) -> None:
         self._numbers[self._at] += amount
 

@@ -6,7 +6,7 @@ https://github.com/kserve/open-inference-protocol
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,38 @@ _ONE = [Head(INPUT, "FP64", [1, len(NAMES)])]
 _ONE_RAW = Struct(f"<{len(NAMES)}d")
 _ONE_PROBABILITIES = Struct(f"<{len(CLASSES)}d")
 _NUMBERS = frozenset({int, float})
+ROW_BYTES = _ONE_RAW.size
+# How many heads of requests are remembered, and how long one may be.
+_HEADS, _LONGEST_HEAD = 256, 1024
+
+T = TypeVar("T")
+
+
+class Seen(Generic[T]):
+    """What was read in the heads of requests for one row in raw bytes, by the heads' own bytes.
+
+    Clients repeat them: only the row, which comes last, is another one each time. So a head is decoded and checked
+    once, and the same bytes mean the same the next time.
+    """
+
+    def __init__(self) -> None:
+        self._heads: dict[bytes, T] = {}
+
+    def read(self, message: bytes) -> tuple[T, OneRow] | None:
+        """Return what the head says, and the row. None leaves an unknown head, and a wrong row, to the long way."""
+        head = self._heads.get(message[:-ROW_BYTES])
+        if head is None:
+            return None
+        row: OneRow = _ONE_RAW.unpack_from(message, len(message) - ROW_BYTES)
+        return (head, row) if is_right(row) else None
+
+    def keep(self, message: bytes, head: T) -> None:
+        """Remember the head of a message that ends with its row and was found to be right."""
+        if len(message) - ROW_BYTES <= _LONGEST_HEAD:
+            if len(self._heads) >= _HEADS:
+                # Clients that make heads up anew each time gain nothing, and take nothing.
+                self._heads.clear()
+            self._heads[message[:-ROW_BYTES]] = head
 
 
 def check_heads(heads: Sequence[Head]) -> None:

@@ -52,6 +52,7 @@ def test_the_floor_and_ours_are_measured(scratch: Path) -> None:
     assert measured["p50_ms"] <= measured["p99_ms"] <= measured["p999_ms"]
     for lane, load in (("/predict_one", SIXTEEN), ("OIP gRPC", SIXTEEN), ("OIP binary", "10,000 rows")):
         assert results.loads[peers.OUR_NAME, lane, load]["requests"] > 0
+    assert results.loads[peers.OUR_NAME, "/predict_one", SIXTEEN]["times_base"] > 1
     assert results.starts[peers.OUR_NAME]["total"] > results.starts[peers.OUR_NAME]["worker"] > 10
     assert "OIP gRPC" in markdown(results)
 

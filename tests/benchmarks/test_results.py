@@ -72,6 +72,13 @@ def test_a_promise_is_kept_up_to_its_bound(results: Results) -> None:
     assert promise("MLflow / /predict_one").kept(results) is None
 
 
+def test_what_was_measured_in_turns_counts_more_than_what_was_not() -> None:
+    in_turns = [record(OUR_NAME, "OIP gRPC", cpu_us=cpu, times_base=times) for cpu, times in ((300, 1.4), (500, 1.2))]
+    results = Results.of([*RECORDS, *in_turns, record("MLServer", "MLServer gRPC", times_base=3.9)], score=1.0)
+    assert promise("OIP gRPC / grpc.aio echo").value(results) == pytest.approx(1.3)
+    assert promise("MLServer gRPC / OIP gRPC").value(results) == pytest.approx(3.0)
+
+
 def test_every_promise_can_be_measured() -> None:
     everything = [
         record(peer.name, lane, load)
@@ -95,8 +102,8 @@ def test_a_table_lines_up() -> None:
 
 def test_the_report_says_ratios_failures_and_costs(results: Results) -> None:
     lines = [" ".join(line.split()) for line in markdown(results).splitlines()]
-    assert "| ours | OIP JSON | 500 | 1.00 | 3.00 | 5.00 | 150 | 3.0 x |" in lines
-    assert "| ours | OIP gRPC | 500 | 1.00 | 4.50 | 5.00 | 400 | 2.0 x |" in lines
+    assert "| ours | OIP JSON | 500 | 1.00 | 3.00 | 5.00 | 150 | 3.00 x |" in lines
+    assert "| ours | OIP gRPC | 500 | 1.00 | 4.50 | 5.00 | 400 | 2.00 x |" in lines
     assert "| ours | /predict | | | | | | WrongAnswerError: 503 |" in lines
     assert "| ours | /predict | 1,000,000 | 1.0 | 3.0 | 0.01 |" in lines
     assert "| access log on | OIP JSON | 200 | +50 |" in lines
