@@ -1,5 +1,8 @@
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,9 @@ import pytest
 from tests.models import fit, write_model
 from tests.processes import fresh_terminal
 from tests.servers import ROOT
+from tests.tools import require_tool
+
+IMAGE = f"gender_classifier:test-{os.getpid()}"
 
 _SAVE = "import pathlib, sys; from serving import store; print(store.save(pathlib.Path(sys.argv[1]), {}))"
 
@@ -29,3 +35,28 @@ def model(home: Path) -> str:
     """The tag of the model."""
     version = (home / "models" / "gender_classifier" / "latest").read_text()
     return f"gender_classifier:{version}"
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    """The container engine that `make image` finds."""
+    if shutil.which("docker") and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        return "docker"
+    return require_tool("podman", "apt install podman")
+
+
+@pytest.fixture(scope="session")
+def image(engine: str, home: Path) -> Iterator[str]:
+    """The name of an image that `make image` built."""
+    made = subprocess.run(
+        ["make", "image", f"IMAGE={IMAGE}"],
+        cwd=ROOT,
+        env=fresh_terminal(BENTOML_HOME=str(home)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert f"Built {IMAGE}" in made.stdout
+    yield IMAGE
+    subprocess.run([engine, "rmi", "--force", IMAGE], capture_output=True, check=True)
