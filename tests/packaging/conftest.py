@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,17 +18,22 @@ IMAGE = f"gender_classifier:test-{os.getpid()}"
 _SAVE = "import pathlib, sys; from serving import store; print(store.save(pathlib.Path(sys.argv[1]), {}))"
 
 
-@pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BENTOML_HOME of its own, since building fills it, whose store holds one model."""
+def home_with(seed: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a BENTOML_HOME whose store holds one model, another one for each seed."""
     home = tmp_path_factory.mktemp("home")
     files = tmp_path_factory.mktemp("model")
-    write_model(files, fit())
+    write_model(files, fit(seed))
     # In a process of its own: BentoML takes its home at import, and in this one that is another.
     subprocess.run(
         [sys.executable, "-c", _SAVE, files], cwd=ROOT, env=fresh_terminal(BENTOML_HOME=str(home)), check=True
     )
     return home
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BENTOML_HOME of its own, since building fills it, whose store holds one model."""
+    return home_with(0, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -45,11 +51,11 @@ def engine() -> str:
     return require_tool("podman", "apt install podman")
 
 
-@pytest.fixture(scope="session")
-def image(engine: str, home: Path) -> Iterator[str]:
-    """The name of an image that `make image` built."""
+@contextmanager
+def built(engine: str, home: Path, name: str) -> Iterator[str]:
+    """Let `make image` build an image with the home's model; it is removed at the end."""
     made = subprocess.run(
-        ["make", "image", f"IMAGE={IMAGE}"],
+        ["make", "image", f"IMAGE={name}"],
         cwd=ROOT,
         env=fresh_terminal(BENTOML_HOME=str(home)),
         capture_output=True,
@@ -57,6 +63,13 @@ def image(engine: str, home: Path) -> Iterator[str]:
         check=False,
     )
     assert made.returncode == 0, made.stdout + made.stderr
-    assert f"Built {IMAGE}" in made.stdout
-    yield IMAGE
-    subprocess.run([engine, "rmi", "--force", IMAGE], capture_output=True, check=True)
+    assert f"Built {name}" in made.stdout
+    yield name
+    subprocess.run([engine, "rmi", "--force", name], capture_output=True, check=True)
+
+
+@pytest.fixture(scope="session")
+def image(engine: str, home: Path) -> Iterator[str]:
+    """The name of an image that `make image` built."""
+    with built(engine, home, IMAGE) as name:
+        yield name
