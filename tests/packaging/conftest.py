@@ -3,7 +3,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,11 +50,11 @@ def engine() -> str:
     return require_tool("podman", "apt install podman")
 
 
-@contextmanager
-def built(engine: str, home: Path, name: str) -> Iterator[str]:
-    """Let `make image` build an image with the home's model; it is removed at the end."""
+@pytest.fixture(scope="session")
+def image(engine: str, home: Path) -> Iterator[str]:
+    """The name of an image that `make image` built."""
     made = subprocess.run(
-        ["make", "image", f"IMAGE={name}"],
+        ["make", "image", f"IMAGE={IMAGE}"],
         cwd=ROOT,
         env=fresh_terminal(BENTOML_HOME=str(home)),
         capture_output=True,
@@ -63,13 +62,6 @@ def built(engine: str, home: Path, name: str) -> Iterator[str]:
         check=False,
     )
     assert made.returncode == 0, made.stdout + made.stderr
-    assert f"Built {name}" in made.stdout
-    yield name
-    subprocess.run([engine, "rmi", "--force", name], capture_output=True, check=True)
-
-
-@pytest.fixture(scope="session")
-def image(engine: str, home: Path) -> Iterator[str]:
-    """The name of an image that `make image` built."""
-    with built(engine, home, IMAGE) as name:
-        yield name
+    assert f"Built {IMAGE}" in made.stdout
+    yield IMAGE
+    subprocess.run([engine, "rmi", "--force", IMAGE], capture_output=True, check=True)
