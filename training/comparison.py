@@ -56,10 +56,10 @@ def write(here: Side, base: Side, verdict: Verdict, address: str = "") -> str:
 
 Out of fold, {here.metrics["rows"]:,} rows here and {base.metrics["rows"]:,} there. The figures as SVG: {figures}.
 
-{_params(here, base)}
-<details><summary>The gate's checks</summary>
+{_params(here, base)}<details><summary>The gate's checks</summary>
 
 {_checks(verdict)}
+
 </details>
 <details><summary>Calibration, ROC, confusion</summary>
 
@@ -68,6 +68,7 @@ Out of fold, {here.metrics["rows"]:,} rows here and {base.metrics["rows"]:,} the
 {_confusion(here)}
 
 {_confusion(base)}
+
 </details>
 """
 
@@ -97,7 +98,7 @@ def _params(here: Side, base: Side) -> str:
     if not names:
         return ""
     changed = ([f"`{n}`", base.params.get(n, ""), here.params.get(n, "")] for n in names)
-    return f"{_table(['params.yaml', base.name, here.name], changed)}\n"
+    return f"{_table(['params.yaml', base.name, here.name], changed)}\n\n"
 
 
 def _checks(verdict: Verdict) -> str:
