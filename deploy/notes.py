@@ -28,4 +28,4 @@ def notes(version: str, root: Path = ROOT) -> str:
 
 
 if __name__ == "__main__":
-    print(notes(*sys.argv[1:]))
+    print(notes(sys.argv[1]))

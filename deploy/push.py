@@ -49,7 +49,8 @@ def push(engine: str, image: str, to: str, archive: str = "") -> tuple[str, str]
 def _digest(engine: str, target: str) -> str:
     if Path(engine).name == "podman":
         return _run(engine, "push", "--digestfile", "/dev/stdout", target).strip()
-    return re.findall(r"digest: (sha256:[0-9a-f]{64})", _run(engine, "push", target))[-1]
+    digests: list[str] = re.findall(r"digest: (sha256:[0-9a-f]{64})", _run(engine, "push", target))
+    return digests[-1]
 
 
 def main(*arguments: str) -> None:
