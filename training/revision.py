@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import yaml
+
 from training import remote, settings
 from training.stage import TrainingError, say
 
@@ -33,7 +35,7 @@ def trained(root: Path, name: str) -> Iterator[Path]:
         _share_dvc(root, folder)
         if remote.configured(folder):
             remote.pull(folder)
-        _bring_data(root, folder)
+        bring_data(root, folder)
         say(f"training {name} ({commit[:8]}) to compare with")
         # Stores of its own, below the temporary folder.
         kept = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
@@ -66,9 +68,10 @@ def _share_dvc(root: Path, folder: Path) -> None:
         subprocess.run([sys.executable, "-m", "dvc", "config", "--local", name, value], cwd=folder, check=True)
 
 
-def _bring_data(root: Path, folder: Path) -> None:
+def bring_data(root: Path, folder: Path) -> None:
     """Copy the file that the data come from, if neither git nor DVC holds it."""
-    named = settings.load(folder / settings.PATH).data.path
+    # Not by our settings, which need not be its own.
+    named = yaml.safe_load((folder / settings.PATH).read_text(encoding="utf-8"))["data"]["path"]
     if not (folder / named).exists() and (root / named).is_file():
         (folder / named).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / named, folder / named)

@@ -11,7 +11,7 @@ import pytest
 from serving.model import Model, Parameters
 from serving.schema import CLASSES, NAMES
 from tests.training.conftest import Project
-from training import comparison
+from training import comparison, revision
 from training.comparison import Side
 from training.gate import Check, Verdict
 
@@ -58,6 +58,17 @@ def test_report_leads_to_the_figures() -> None:
     address = comparison.run_address(environment)
     assert "(https://github.com/o/r/actions/runs/7)" in comparison.write(side("here"), side("main"), PASSED, address)
     assert comparison.run_address({}) == ""
+
+
+def test_a_revision_gets_the_rows_that_git_does_not_hold(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+    (here / "own.csv").write_text("rows")
+    # Of a time when there were other parameters.
+    (there / "params.yaml").write_text("data: {path: own.csv}\nnobody_knows: 1\n")
+    revision.bring_data(here, there)
+    assert (there / "own.csv").read_text() == "rows"
 
 
 @pytest.fixture
