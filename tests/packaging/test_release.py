@@ -3,9 +3,10 @@
 import re
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pytest
@@ -14,12 +15,14 @@ from tests.processes import fresh_terminal, started, stop
 from tests.servers import ROOT, free_port
 from tests.tools import require_tool
 
+Done = subprocess.CompletedProcess[str]
+
 # Of the password "secret", by bcrypt, as docker-registry wants it.
 HTPASSWD = "tester:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
 
 
-def make(*arguments: str, cwd: Path = ROOT, **variables: str) -> "subprocess.CompletedProcess[str]":
-    environment = fresh_terminal(**variables)
+def make(*arguments: str, cwd: Path = ROOT, env: Mapping[str, str] = MappingProxyType({})) -> Done:
+    environment = fresh_terminal(**env)
     return subprocess.run(["make", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -81,7 +84,7 @@ def test_release_is_made_of_the_text_and_the_files(project: Path, gh: tuple[str,
     path, asked = gh
     (project / "dist" / "reports").mkdir(parents=True)
     (project / "dist" / "reports" / "sbom.cdx.json").touch()
-    made = make("release", cwd=project, PATH=path, VERSION="v1.2.0")
+    made = make("release", cwd=project, env={"PATH": path, "VERSION": "v1.2.0"})
     assert made.returncode == 0, made.stderr
     assert asked.read_text().split("\n") == [
         *("release", "create", "v1.2.0", "--verify-tag", "--title", "v1.2.0", "--notes", "- New.", "  Really."),
@@ -91,13 +94,13 @@ def test_release_is_made_of_the_text_and_the_files(project: Path, gh: tuple[str,
 
 def test_no_release_without_a_text(project: Path, gh: tuple[str, Path]) -> None:
     path, asked = gh
-    assert make("release", cwd=project, PATH=path, VERSION="v9").returncode
+    assert make("release", cwd=project, env={"PATH": path, "VERSION": "v9"}).returncode
     assert not asked.exists()
 
 
 def test_comment_replaces_the_last_one(gh: tuple[str, Path]) -> None:
     path, asked = gh
-    assert make("comment", PATH=path, PR="12").returncode == 0
+    assert make("comment", env={"PATH": path, "PR": "12"}).returncode == 0
     wanted = ["pr", "comment", "12", "--body-file", "reports/comparison.md", "--edit-last", "--create-if-none", ""]
     assert asked.read_text().split("\n") == wanted
 
@@ -125,7 +128,7 @@ auth: {{htpasswd: {{realm: test, path: {tmp_path / "htpasswd"}}}}}
         "CONTAINERS_REGISTRIES_CONF": str(tmp_path / "registries.conf"),
         "REGISTRY_AUTH_FILE": str(tmp_path / "auth.json"),
     }
-    command = [program, "serve", tmp_path / "registry.yml"]
+    command = [program, "serve", str(tmp_path / "registry.yml")]
     with started(command, tmp_path, fresh_terminal(), tmp_path / "log") as process:
         with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
             assert client.get(f"http://{address}/v2/").status_code == 401
@@ -152,13 +155,13 @@ def archive(tmp_path: Path) -> Iterator[Path]:
 def test_push_logs_in_and_says_which_digest_is_there(archive: Path, registry: Registry, tmp_path: Path) -> None:
     target = ("push", "ENGINE=podman", "IMAGE=saved:test", f"ARCHIVE={archive}", f"TO={registry.address}/Some/One:v1")
     wrong = {"REGISTRY_USER": "tester", "REGISTRY_TOKEN": "wrong"}
-    refused = make(*target, **wrong, **registry.environment)
+    refused = make(*target, env={**wrong, **registry.environment})
     assert refused.returncode
     assert "error: `podman login` failed: " in refused.stderr
 
     outputs = tmp_path / "outputs"
     told = {"REGISTRY_USER": "tester", "REGISTRY_TOKEN": "secret", "GITHUB_OUTPUT": str(outputs)}
-    made = make(*target, **told, **registry.environment)
+    made = make(*target, env={**told, **registry.environment})
     assert made.returncode == 0, made.stderr
     accepted = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
     there = httpx.head(
