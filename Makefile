@@ -3,7 +3,8 @@
 # What a caller may set, as in: make serve PORT=3001
 PORT ?= 3000
 IMAGE ?= gender_classifier:latest
-BASE ?= origin/main
+# Names of branches and tags are read from the environment by `$$NAME`: make would expand what they hold.
+export BASE ?= origin/main
 # The first that runs and is new enough, else the python3 there is: requirements/install.py says what it lacks.
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; \
@@ -67,8 +68,6 @@ repro: install-train ## run the pipeline as `dvc repro` does, which writes dvc.l
 publish: install-train ## push data and models to the DVC remote, where one is configured
 	$(BIN)/python -m training.remote publish
 
-# By the environment and not in the command: a branch may have any name.
-compare: export BASE := $(BASE)
 .PHONY: compare
 compare: install-train ## compare what was trained here with another revision (BASE=origin/main): reports/comparison.md
 	$(BIN)/python -m training.compare "$$BASE"
@@ -115,24 +114,20 @@ save: ARCHIVE ?= image.tar
 save: engine-found ## write the image (IMAGE=...) to a file (ARCHIVE=image.tar)
 	$(ENGINE) save --output "$(ARCHIVE)" "$(IMAGE)"
 
-push: export TO := $(TO)
 .PHONY: push
 push: engine-found ## push IMAGE, out of ARCHIVE=image.tar if that is given, to TO=ghcr.io/owner/name:tag
 	$(PYTHON) deploy/push.py "$(ENGINE)" "$(IMAGE)" "$$TO" $(if $(ARCHIVE),"$(ARCHIVE)")
 
-release-notes: export VERSION := $(VERSION)
 .PHONY: release-notes
 release-notes: ## print what CHANGELOG.md says of a version (VERSION=v1.2.3)
 	$(PYTHON) deploy/notes.py "$$VERSION"
 
 # gh is GitHub's own program, and there on its runners.
-release: export VERSION := $(VERSION)
 .PHONY: release
 release: ## make the GitHub release of a pushed tag (VERSION=v1.2.3), with the files of dist/
 	notes=$$($(PYTHON) deploy/notes.py "$$VERSION") && \
 		gh release create "$$VERSION" --verify-tag --title "$$VERSION" --notes "$$notes" $$(find dist -type f)
 
-comment: export PR := $(PR)
 .PHONY: comment
 comment: ## put reports/comparison.md under a pull request (PR=12), in place of the last one
 	gh pr comment "$$PR" --body-file reports/comparison.md --edit-last --create-if-none
