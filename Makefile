@@ -3,6 +3,8 @@
 # What a caller may set, as in: make serve PORT=3001
 PORT ?= 3000
 IMAGE ?= gender_classifier:latest
+# Names of branches and tags are read from the environment by `$$NAME`: make would expand what they hold.
+export BASE ?= origin/main
 # The first that runs and is new enough, else the python3 there is: requirements/install.py says what it lacks.
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; \
@@ -54,6 +56,22 @@ synthesize: .venv-synthesize/.installed ## draw synthetic rows from your own wit
 		--python .venv-synthesize/bin/python --requirement requirements/synthesize.txt
 	touch $@
 
+.PHONY: pull
+pull: install-train ## get data and models from the DVC remote, where one is configured
+	$(BIN)/python -m training.remote pull
+
+.PHONY: repro
+repro: install-train ## run the pipeline as `dvc repro` does, which writes dvc.lock
+	$(BIN)/dvc repro
+
+.PHONY: publish
+publish: install-train ## push data and models to the DVC remote, where one is configured
+	$(BIN)/python -m training.remote publish
+
+.PHONY: compare
+compare: install-train ## compare what was trained here with another revision (BASE=origin/main): reports/comparison.md
+	$(BIN)/python -m training.compare "$$BASE"
+
 .PHONY: rollback
 rollback: install-train ## take the last promotion back (TAG=... to a model of your choice); servers follow
 	$(BIN)/python -m training.rollback $(TAG)
@@ -90,6 +108,33 @@ image: engine-found build ## build a container image with docker or podman (IMAG
 .PHONY: smoke
 smoke: engine-found install-serve ## run the image (IMAGE=...) as it is deployed and ask it over HTTP and gRPC
 	$(BIN)/python -m deploy.smoke "$(ENGINE)" "$(IMAGE)"
+
+save: ARCHIVE ?= image.tar
+.PHONY: save
+save: engine-found ## write the image (IMAGE=...) to a file (ARCHIVE=image.tar)
+	$(ENGINE) save --output "$(ARCHIVE)" "$(IMAGE)"
+
+.PHONY: push
+push: engine-found ## push IMAGE, out of ARCHIVE=image.tar if that is given, to TO=ghcr.io/owner/name:tag
+	$(PYTHON) deploy/push.py "$(ENGINE)" "$(IMAGE)" "$$TO" $(if $(ARCHIVE),"$(ARCHIVE)")
+
+.PHONY: release-notes
+release-notes: ## print what CHANGELOG.md says of a version (VERSION=v1.2.3)
+	$(PYTHON) deploy/notes.py "$$VERSION"
+
+# gh is GitHub's own program, and there on its runners.
+.PHONY: release
+release: ## make the GitHub release of a pushed tag (VERSION=v1.2.3), with the files of dist/
+	notes=$$($(PYTHON) deploy/notes.py "$$VERSION") && \
+		gh release create "$$VERSION" --verify-tag --title "$$VERSION" --notes "$$notes" $$(find dist -type f)
+
+.PHONY: comment
+comment: ## put reports/comparison.md under a pull request (PR=12), in place of the last one
+	gh pr comment "$$PR" --body-file reports/comparison.md --edit-last --create-if-none
+
+.PHONY: no-space
+no-space: ## say what the workflow `space` lacks in a repository that has no Space
+	echo "::notice::Not deployed to Hugging Face: set the variable SPACE (owner/name) and the secret HF_TOKEN."
 
 ##@ Change
 .PHONY: test

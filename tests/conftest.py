@@ -5,7 +5,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long one example takes says how busy the machine is.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("here")
 
 # BentoML reads BENTOML_HOME when it is imported, and conftest.py comes before every such import.
 _HOME = tempfile.mkdtemp(prefix="bentoml-home-")

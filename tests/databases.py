@@ -18,15 +18,18 @@ _HINT = "apt install postgresql"
 class Postgres:
     """A cluster that can be stopped and started. `url` as PREDICTION_LOG_URL takes it."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, address: str) -> None:
         self._programs = programs
         self._folder = folder
         self._port = free_port()
-        self.url = f"postgresql://tester@127.0.0.1:{self._port}/postgres"
+        self._address = address
+        self.url = f"postgresql://tester@{address}:{self._port}/postgres"
         self._run("initdb", "--auth=trust", "--username=tester", "--no-sync", "--encoding=UTF8")
+        with (folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {address}/16 trust\n")
 
     def start(self) -> None:
-        options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+        options = f"-p {self._port} -c listen_addresses={self._address} -c unix_socket_directories='' -c fsync=off"
         # One connection a worker, a few for feedback; the default of 100 would cost memory for nothing.
         self._run("pg_ctl", "-w", "-l", str(self._folder / "log"), "-o", options, "start")
 
@@ -48,8 +51,12 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """Start a cluster; it is stopped and removed at the end."""
+def postgres(address: str = "127.0.0.1") -> Iterator[Postgres]:
+    """Start a cluster; it is stopped and removed at the end.
+
+    Args:
+        address: of this machine, on which it listens; who is near it (/16) may connect.
+    """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
     if not found:
         which = shutil.which("initdb") or missing(f"PostgreSQL is not installed: {_HINT}")
@@ -60,7 +67,7 @@ def postgres() -> Iterator[Postgres]:
         if os.geteuid() == 0:
             owner = pwd.getpwnam("postgres")
             os.chown(folder, owner.pw_uid, owner.pw_gid)
-        cluster = Postgres(found[-1], folder)
+        cluster = Postgres(found[-1], folder, address)
         cluster.start()
         try:
             yield cluster

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +45,10 @@ def sentences() -> list[str]:
 
 
 @pytest.fixture
-def monitor(settings: Settings, sentences: list[str]) -> Monitor:
-    return Monitor(settings, sentences.append)
+def monitor(settings: Settings, sentences: list[str]) -> Iterator[Monitor]:
+    monitor = Monitor(settings, sentences.append)
+    yield monitor
+    monitor.close()
 
 
 def gauges(monitor: Monitor) -> dict[tuple[str, ...], float]:

@@ -128,7 +128,7 @@ def test_the_index_and_its_threshold_are_numpy_s(window: str, tmp_path: Path) ->
             at = f'{{model="{model}",feature="{name}"}}'
             expected[f"model:feature:psi{window}{at}"] = float(psi(counts, np.array(bins.ratios)))
             expected[f"model:feature:rows{window}{at}"] = float(counts.sum())
-            expected[f"model:feature:psi_threshold{window}{at}"] = threshold(counts.sum(), bins, REFERENCE_ROWS)
+            expected[f"model:feature:psi_threshold{window}{at}"] = threshold(float(counts.sum()), bins, REFERENCE_ROWS)
         inputs += counted("model_probability_bin_total", counts := with_psi(TEN, n, 0.05), model=model)
         at = f'{{model="{model}"}}'
         expected[f"model:probability:psi{window}{at}"] = float(psi(counts, np.array(TEN.ratios)))

@@ -1,5 +1,8 @@
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,16 +10,18 @@ import pytest
 from tests.models import fit, write_model
 from tests.processes import fresh_terminal
 from tests.servers import ROOT
+from tests.tools import require_tool
+
+IMAGE = f"gender_classifier:test-{os.getpid()}"
 
 _SAVE = "import pathlib, sys; from serving import store; print(store.save(pathlib.Path(sys.argv[1]), {}))"
 
 
-@pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BENTOML_HOME of its own, since building fills it, whose store holds one model."""
+def home_with(seed: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a BENTOML_HOME whose store holds one model, another one for each seed."""
     home = tmp_path_factory.mktemp("home")
     files = tmp_path_factory.mktemp("model")
-    write_model(files, fit())
+    write_model(files, fit(seed))
     # In a process of its own: BentoML takes its home at import, and in this one that is another.
     subprocess.run(
         [sys.executable, "-c", _SAVE, files], cwd=ROOT, env=fresh_terminal(BENTOML_HOME=str(home)), check=True
@@ -25,7 +30,38 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BENTOML_HOME of its own, since building fills it, whose store holds one model."""
+    return home_with(0, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def model(home: Path) -> str:
     """The tag of the model."""
     version = (home / "models" / "gender_classifier" / "latest").read_text()
     return f"gender_classifier:{version}"
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    """The container engine that `make image` finds."""
+    if shutil.which("docker") and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        return "docker"
+    return require_tool("podman", "apt install podman")
+
+
+@pytest.fixture(scope="session")
+def image(engine: str, home: Path) -> Iterator[str]:
+    """The name of an image that `make image` built."""
+    made = subprocess.run(
+        ["make", "image", f"IMAGE={IMAGE}"],
+        cwd=ROOT,
+        env=fresh_terminal(BENTOML_HOME=str(home)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert f"Built {IMAGE}" in made.stdout
+    yield IMAGE
+    subprocess.run([engine, "rmi", "--force", IMAGE], capture_output=True, check=True)

@@ -1,49 +1,17 @@
 """`make image` with the engine that is there, and the container it makes."""
 
-import os
-import shutil
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from serving.schema import Row
-from tests.processes import fresh_terminal
-from tests.servers import ROOT, free_port
-from tests.tools import require_tool
+from tests.servers import free_port
 
 pytestmark = pytest.mark.slow
 
-IMAGE = f"gender_classifier:test-{os.getpid()}"
 ROW = Row.model_json_schema()["examples"][0]
-
-
-@pytest.fixture(scope="module")
-def engine() -> str:
-    """The container engine that `make image` finds."""
-    if shutil.which("docker") and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
-        return "docker"
-    return require_tool("podman", "apt install podman")
-
-
-@pytest.fixture(scope="module")
-def image(engine: str, home: Path) -> Iterator[str]:
-    """The name of an image that `make image` built."""
-    made = subprocess.run(
-        ["make", "image", f"IMAGE={IMAGE}"],
-        cwd=ROOT,
-        env=fresh_terminal(BENTOML_HOME=str(home)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stdout + made.stderr
-    assert f"Built {IMAGE}" in made.stdout
-    yield IMAGE
-    subprocess.run([engine, "rmi", "--force", IMAGE], capture_output=True, check=True)
 
 
 def test_image_is_there(engine: str, image: str) -> None:
