@@ -81,10 +81,10 @@ build: install-train ## build a Bento: the service and its model in one folder
 	$(BIN)/bentoml build
 
 .PHONY: image
-image: engine-found build ## build a container image with docker or podman (IMAGE=gender_classifier:latest)
-	DOCKER_BUILDKIT=1 $(BIN)/bentoml containerize gender_classifier:latest --image-tag "$(IMAGE)" \
+image: engine-found build ## build a container image with docker or podman (IMAGE=gender_classifier:latest UI=off)
+	DOCKER_BUILDKIT=1 $(BIN)/bentoml containerize gender_classifier:latest --image-tag "$(IMAGE)-bento" \
 		--backend $(ENGINE) $(CONTAINERIZE_OPTS)
-	$(ENGINE) image inspect "$(IMAGE)" >/dev/null
+	$(BIN)/python -m deploy.image.finish "$(ENGINE)" "$(IMAGE)"
 	echo "Built $(IMAGE). To run it: $(ENGINE) run --rm -p 3000:3000 -p 3001:3001 $(IMAGE)"
 
 .PHONY: smoke
@@ -144,8 +144,9 @@ lock: install-dev ## write the locks again after a change of pyproject.toml (UPG
 	$(compile) $(if $(UPGRADE),--upgrade) requirements/uv.in --output-file requirements/uv.txt
 	$(compile) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras \
 		--output-file requirements/dev.txt
-	$(compile) pyproject.toml --extra serve --constraint requirements/dev.txt --output-file requirements/serve.txt
-	for set in train monitor scale; do $(compile) pyproject.toml --extra serve --extra $$set \
+	for set in api serve; do $(compile) pyproject.toml --extra $$set \
+		--constraint requirements/dev.txt --output-file requirements/$$set.txt || exit; done
+	for set in train monitor ship scale; do $(compile) pyproject.toml --extra serve --extra $$set \
 		--constraint requirements/dev.txt --output-file requirements/$$set.txt || exit; done
 	$(compile) $(if $(UPGRADE),--upgrade) requirements/synthesize.in --override requirements/synthesize.override.in \
 		--output-file requirements/synthesize.txt
