@@ -91,6 +91,16 @@ image: engine-found build ## build a container image with docker or podman (IMAG
 smoke: engine-found install-serve ## run the image (IMAGE=...) as it is deployed and ask it over HTTP and gRPC
 	$(BIN)/python -m deploy.smoke "$(ENGINE)" "$(IMAGE)"
 
+.PHONY: sbom
+sbom: engine-found install-ship ## list what is in the image (IMAGE=...), and the licences, in reports/
+	$(BIN)/python -m deploy.sbom "$(ENGINE)" "$(IMAGE)"
+
+.PHONY: space
+space: install-train install-ship ## push page and API to a Hugging Face Space (SPACE=owner/name; HF_TOKEN or hf auth login)
+	$(BIN)/python -m deploy.space check "$(SPACE)"
+	$(MAKE) --no-print-directory build
+	$(BIN)/python -m deploy.space push "$(SPACE)"
+
 ##@ Change
 .PHONY: test
 test: lint types ## lint, check types, run every test and measure coverage

@@ -1,12 +1,17 @@
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.models import fit, write_model
+from tests.packaging.bentos import bentoml
 from tests.processes import fresh_terminal
 from tests.servers import ROOT
+from tests.tools import require_tool
 
 _SAVE = "import pathlib, sys; from serving import store; print(store.save(pathlib.Path(sys.argv[1]), {}))"
 
@@ -29,3 +34,46 @@ def model(home: Path) -> str:
     """The tag of the model."""
     version = (home / "models" / "gender_classifier" / "latest").read_text()
     return f"gender_classifier:{version}"
+
+
+@pytest.fixture(scope="session")
+def bento(home: Path) -> Path:
+    """The folder of a built Bento."""
+    tag = bentoml(home, "build", "--output", "tag").strip().removeprefix("__tag__:")
+    return home / "bentos" / tag.replace(":", "/")
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    """The container engine that `make image` finds."""
+    if shutil.which("docker") and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        return "docker"
+    return require_tool("podman", "apt install podman")
+
+
+@pytest.fixture(scope="session")
+def image(engine: str, home: Path) -> Iterator[str]:
+    """The name of an image that `make image` built."""
+    yield from _make_image(engine, home, "on")
+
+
+@pytest.fixture(scope="session")
+def image_without_ui(engine: str, home: Path) -> Iterator[str]:
+    """The name of an image that `make image UI=off` built."""
+    yield from _make_image(engine, home, "off")
+
+
+def _make_image(engine: str, home: Path, ui: str) -> Iterator[str]:
+    name = f"gender_classifier:test-{os.getpid()}-{ui}"
+    made = subprocess.run(
+        ["make", "image", f"IMAGE={name}", f"UI={ui}"],
+        cwd=ROOT,
+        env=fresh_terminal(BENTOML_HOME=str(home)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert f"Built {name}" in made.stdout
+    yield name
+    subprocess.run([engine, "rmi", "--force", name, f"{name}-bento"], capture_output=True, check=True)
