@@ -75,19 +75,21 @@ class Container:
         return subprocess.run([self.engine, *arguments], capture_output=True, text=True, check=False)
 
 
-def wait(client: httpx.Client, seconds: float = READY_SECONDS) -> None:
-    """Wait until a service is ready.
+def wait(container: Container, client: httpx.Client) -> None:
+    """Wait until a container's service is ready.
 
     Raises:
-        SmokeError: it is not, in that time.
+        SmokeError: the container ended, or is not ready in time.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         with suppress(httpx.TransportError):
             if client.get("/readyz").is_success:
                 return
+        if not (state := container.state())["Running"]:
+            raise SmokeError(f"the container ended with exit code {state['ExitCode']}")
         time.sleep(0.3)
-    raise SmokeError(f"/readyz did not answer 200 within {seconds:g} s")
+    raise SmokeError(f"/readyz did not answer 200 within {READY_SECONDS} s")
 
 
 def ask_http(client: httpx.Client, ui: bool = True) -> str:
@@ -143,7 +145,7 @@ def main(engine: str, image: str) -> None:
     container = Container(engine, image, *HARDENED, *PORTS)
     try:
         with httpx.Client(base_url=f"http://{container.address(3000)}", timeout=10) as client:
-            wait(client)
+            wait(container, client)
             check_confined(container)
             ui = container.exec("printenv", "UI").stdout.strip() != "off"
             if ask_http(client, ui) != ask_grpc(container.address(3001)):

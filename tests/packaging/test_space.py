@@ -129,7 +129,7 @@ def test_its_image_serves_page_and_api_on_the_hub_s_port(pushed: Pushed, engine:
         container = Container(engine, image, "--publish=127.0.0.1::7860")
         try:
             with httpx.Client(base_url=f"http://{container.address(7860)}", timeout=10) as client:
-                wait(client)
+                wait(container, client)
                 assert ask_http(client)
                 assert client.get("/v2/models/gender_classifier").json()["versions"] == [model.partition(":")[2]]
             assert container.exec("id", "-u").stdout.strip() == "1000"
