@@ -99,15 +99,25 @@ build: install-train ## build a Bento: the service and its model in one folder
 	$(BIN)/bentoml build
 
 .PHONY: image
-image: engine-found build ## build a container image with docker or podman (IMAGE=gender_classifier:latest)
-	DOCKER_BUILDKIT=1 $(BIN)/bentoml containerize gender_classifier:latest --image-tag "$(IMAGE)" \
+image: engine-found build ## build a container image with docker or podman (IMAGE=gender_classifier:latest UI=off)
+	DOCKER_BUILDKIT=1 $(BIN)/bentoml containerize gender_classifier:latest --image-tag "$(IMAGE)-bento" \
 		--backend $(ENGINE) $(CONTAINERIZE_OPTS)
-	$(ENGINE) image inspect "$(IMAGE)" >/dev/null
+	$(BIN)/python -m deploy.image.finish "$(ENGINE)" "$(IMAGE)"
 	echo "Built $(IMAGE). To run it: $(ENGINE) run --rm -p 3000:3000 -p 3001:3001 $(IMAGE)"
 
 .PHONY: smoke
 smoke: engine-found install-serve ## run the image (IMAGE=...) as it is deployed and ask it over HTTP and gRPC
 	$(BIN)/python -m deploy.smoke "$(ENGINE)" "$(IMAGE)"
+
+.PHONY: sbom
+sbom: engine-found install-ship ## list what is in the image (IMAGE=...), and the licences, in reports/
+	$(BIN)/python -m deploy.sbom "$(ENGINE)" "$(IMAGE)"
+
+.PHONY: space
+space: install-train install-ship ## push page and API to a Hugging Face Space (SPACE=owner/name; HF_TOKEN or hf auth login)
+	$(BIN)/python -m deploy.space check "$(SPACE)"
+	$(MAKE) --no-print-directory build
+	$(BIN)/python -m deploy.space push "$(SPACE)"
 
 save: ARCHIVE ?= image.tar
 .PHONY: save
@@ -189,8 +199,9 @@ lock: install-dev ## write the locks again after a change of pyproject.toml (UPG
 	$(compile) $(if $(UPGRADE),--upgrade) requirements/uv.in --output-file requirements/uv.txt
 	$(compile) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras \
 		--output-file requirements/dev.txt
-	$(compile) pyproject.toml --extra serve --constraint requirements/dev.txt --output-file requirements/serve.txt
-	for set in train monitor scale; do $(compile) pyproject.toml --extra serve --extra $$set \
+	for set in api serve; do $(compile) pyproject.toml --extra $$set \
+		--constraint requirements/dev.txt --output-file requirements/$$set.txt || exit; done
+	for set in train monitor ship scale; do $(compile) pyproject.toml --extra serve --extra $$set \
 		--constraint requirements/dev.txt --output-file requirements/$$set.txt || exit; done
 	$(compile) $(if $(UPGRADE),--upgrade) requirements/synthesize.in --override requirements/synthesize.override.in \
 		--output-file requirements/synthesize.txt

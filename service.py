@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import Any, cast
 
 import bentoml
@@ -26,7 +27,7 @@ from serving.predictor import Predictor
 from serving.schema import MAX_ROWS, MODEL_NAME, Label, Row, to_array, values
 from serving.settings import Settings, SettingsError
 from serving.swap import load_first
-from serving.ui import make_ui
+from serving.ui import UiError, make_ui, require_gradio
 
 GATHER_SECONDS = 0.004
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - BentoML's default
@@ -37,13 +38,25 @@ except SettingsError as error:
     sys.exit(f"error: {error}")
 workers.keep_numbers_apart()
 
+# A Bento does not carry the lock: it is built already.
+lock = Path(__file__).parent / "requirements" / ("serve.txt" if settings.ui == "on" else "api.txt")
+image = bentoml.images.Image(
+    # Without the distribution's build tools, which are half a gigabyte.
+    base_image="python:3.11-slim",
+    distro="none",
+    python_version="3.11",
+    # The lock goes in as it is, hashes included; BentoML would resolve it anew, without them.
+    python_requirements=lock.read_text() if lock.exists() else "",
+    lock_python_packages=False,
+)
+
 
 @bentoml.service(
     name=MODEL_NAME,
     service_class=Service,
     workers=settings.workers,
-    # Without the distribution's build tools, which are half a gigabyte.
-    image=bentoml.images.Image(base_image="python:3.11-slim", distro="none", python_version="3.11"),
+    image=image,
+    envs=[{"name": "UI", "value": settings.ui}],
     ssl={"enabled": bool(settings.tls_cert), "certfile": settings.tls_cert, "keyfile": settings.tls_key},
     logging={"access": {"enabled": settings.access_log == "on"}},
     tracing=tracing.configuration(settings.tracing) if settings.tracing else {},
@@ -61,11 +74,13 @@ class GenderClassifier:
             store.load(model_tag())
             if url := prediction_log_url():
                 log_url.check(url)
+            if settings.ui == "on":
+                require_gradio()
             command = click.get_current_context(silent=True)
             host = (command and command.params["host"]) or EVERYWHERE
             port = (command and command.params["port"]) or 3000
             require_free_pair(port, settings.grpc_port, host)
-        except (store.ModelError, log_url.LogError, PortError) as error:
+        except (store.ModelError, log_url.LogError, UiError, PortError) as error:
             sys.exit(f"error: {error}")
         workers.prepare(host)
         # In a container BentoML would not replace a worker that died, and the others would share its work unseen.

@@ -27,14 +27,16 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 # What each set holds, itself included, at the same versions.
 SETS = {
-    "serve": ("serve",),
-    "train": ("train", "serve"),
-    "monitor": ("monitor", "serve"),
-    "scale": ("scale", "serve"),
-    "dev": ("dev", "train", "monitor", "scale", "serve"),
+    "api": ("api",),
+    "serve": ("serve", "api"),
+    "train": ("train", "serve", "api"),
+    "monitor": ("monitor", "serve", "api"),
+    "ship": ("ship", "serve", "api"),
+    "scale": ("scale", "serve", "api"),
+    "dev": ("dev", "train", "monitor", "ship", "scale", "serve", "api"),
 }
 # Disk that a new environment takes, in MB, with a margin for what is unpacked on the way.
-NEEDED_MB = {"serve": 800, "train": 1500, "monitor": 1500, "scale": 1500, "dev": 2400}
+NEEDED_MB = {"api": 500, "serve": 800, "train": 1500, "monitor": 1500, "ship": 900, "scale": 1500, "dev": 2400}
 
 
 class SetupError(Exception):

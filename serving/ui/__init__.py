@@ -1,5 +1,5 @@
 """The page at /ui. Nothing here imports Gradio before somebody opens it."""
 
-from serving.ui.mount import label, make_ui, rule
+from serving.ui.mount import UiError, label, make_ui, require_gradio, rule
 
-__all__ = ["label", "make_ui", "rule"]
+__all__ = ["UiError", "label", "make_ui", "require_gradio", "rule"]

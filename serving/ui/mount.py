@@ -1,6 +1,7 @@
 """/ui: the page, the pieces of a file, and the door to Gradio, which is imported and built at the first visit."""
 
 import asyncio
+import importlib.util
 import logging
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -42,6 +43,16 @@ _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:"
 )
+
+
+class UiError(Exception):
+    """There can be no page. The message is one sentence for whoever starts the server."""
+
+
+def require_gradio() -> None:
+    """Raise UiError if Gradio is not installed, as in the image without the page. Does not import it."""
+    if importlib.util.find_spec("gradio") is None:
+        raise UiError("UI is on and Gradio is not installed: set UI=off, or install requirements/serve.txt")
 
 
 def make_ui(settings: Settings) -> Starlette:

@@ -8,25 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.models import fit, write_model
+from tests.packaging.bentos import bentoml
 from tests.processes import fresh_terminal
 from tests.servers import ROOT
 from tests.tools import require_tool
 
-IMAGE = f"gender_classifier:test-{os.getpid()}"
-
 _SAVE = "import pathlib, sys; from serving import store; print(store.save(pathlib.Path(sys.argv[1]), {}))"
-
-
-def home_with(seed: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a BENTOML_HOME whose store holds one model, another one for each seed."""
-    home = tmp_path_factory.mktemp("home")
-    files = tmp_path_factory.mktemp("model")
-    write_model(files, fit(seed))
-    # In a process of its own: BentoML takes its home at import, and in this one that is another.
-    subprocess.run(
-        [sys.executable, "-c", _SAVE, files], cwd=ROOT, env=fresh_terminal(BENTOML_HOME=str(home)), check=True
-    )
-    return home
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +30,13 @@ def model(home: Path) -> str:
 
 
 @pytest.fixture(scope="session")
+def bento(home: Path) -> Path:
+    """The folder of a built Bento."""
+    tag = bentoml(home, "build", "--output", "tag").strip().removeprefix("__tag__:")
+    return home / "bentos" / tag.replace(":", "/")
+
+
+@pytest.fixture(scope="session")
 def engine() -> str:
     """The container engine that `make image` finds."""
     if shutil.which("docker") and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
@@ -53,8 +47,19 @@ def engine() -> str:
 @pytest.fixture(scope="session")
 def image(engine: str, home: Path) -> Iterator[str]:
     """The name of an image that `make image` built."""
+    yield from _make_image(engine, home, "on")
+
+
+@pytest.fixture(scope="session")
+def image_without_ui(engine: str, home: Path) -> Iterator[str]:
+    """The name of an image that `make image UI=off` built."""
+    yield from _make_image(engine, home, "off")
+
+
+def _make_image(engine: str, home: Path, ui: str) -> Iterator[str]:
+    name = f"gender_classifier:test-{os.getpid()}-{ui}"
     made = subprocess.run(
-        ["make", "image", f"IMAGE={IMAGE}"],
+        ["make", "image", f"IMAGE={name}", f"UI={ui}"],
         cwd=ROOT,
         env=fresh_terminal(BENTOML_HOME=str(home)),
         capture_output=True,
@@ -62,6 +67,6 @@ def image(engine: str, home: Path) -> Iterator[str]:
         check=False,
     )
     assert made.returncode == 0, made.stdout + made.stderr
-    assert f"Built {IMAGE}" in made.stdout
-    yield IMAGE
-    subprocess.run([engine, "rmi", "--force", IMAGE], capture_output=True, check=True)
+    assert f"Built {name}" in made.stdout
+    yield name
+    subprocess.run([engine, "rmi", "--force", name, f"{name}-bento"], capture_output=True, check=True)

@@ -1,36 +1,19 @@
 """`bentoml build`, and the exported Bento far from this folder."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from serving.schema import MODEL_NAME, Row
-from tests.processes import fresh_terminal
+from tests.packaging.bentos import bentoml
 from tests.servers import ROOT, serving
 
 pytestmark = pytest.mark.slow
 
 ROW = Row.model_json_schema()["examples"][0]
-
-
-def bentoml(home: Path, *arguments: str | Path) -> str:
-    command = [sys.executable, "-m", "bentoml", *arguments]
-    ran = subprocess.run(
-        command, cwd=ROOT, env=fresh_terminal(BENTOML_HOME=str(home)), capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
-
-
-@pytest.fixture(scope="module")
-def bento(home: Path) -> Path:
-    """The folder of a built Bento."""
-    tag = bentoml(home, "build", "--output", "tag").strip().removeprefix("__tag__:")
-    return home / "bentos" / tag.replace(":", "/")
 
 
 def test_carries_only_what_serves(bento: Path) -> None:
@@ -54,6 +37,17 @@ def locked(file: Path) -> list[tuple[str, set[str]]]:
     """Return (name==version, hashes) of every requirement."""
     lines = file.read_text().replace("\\\n", "").split("\n")
     return [(re.split(r"[ ;]", line)[0], set(re.findall(r"--hash=(\S+)", line))) for line in lines if line]
+
+
+def test_without_the_page_gradio_is_left_out(home: Path) -> None:
+    tag = bentoml(home, "build", "--output", "tag", UI="off").strip().removeprefix("__tag__:")
+    built = home / "bentos" / tag.replace(":", "/")
+    *carried, _ = locked(built / "env" / "python" / "requirements.txt")
+    assert carried == locked(ROOT / "requirements" / "api.txt")
+    assert not {"gradio", "pandas"} & {name.partition("==")[0] for name, _ in carried}
+    assert yaml.safe_load((built / "bento.yaml").read_text())["envs"] == [
+        {"name": "UI", "value": "off", "stage": "all"}
+    ]
 
 
 def test_image_is_slim(bento: Path) -> None:
