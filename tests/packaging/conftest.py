@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,18 @@ from tests.servers import ROOT
 from tests.tools import require_tool
 
 _SAVE = "import pathlib, sys; from serving import store; print(store.save(pathlib.Path(sys.argv[1]), {}))"
+
+
+def home_with(seed: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a BENTOML_HOME whose store holds one model, another one for each seed."""
+    home = tmp_path_factory.mktemp("home")
+    files = tmp_path_factory.mktemp("model")
+    write_model(files, fit(seed))
+    # In a process of its own: BentoML takes its home at import, and in this one that is another.
+    subprocess.run(
+        [sys.executable, "-c", _SAVE, files], cwd=ROOT, env=fresh_terminal(BENTOML_HOME=str(home)), check=True
+    )
+    return home
 
 
 @pytest.fixture(scope="session")
@@ -47,17 +60,21 @@ def engine() -> str:
 @pytest.fixture(scope="session")
 def image(engine: str, home: Path) -> Iterator[str]:
     """The name of an image that `make image` built."""
-    yield from _make_image(engine, home, "on")
+    with made_image(engine, home, "page") as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
 def image_without_ui(engine: str, home: Path) -> Iterator[str]:
     """The name of an image that `make image UI=off` built."""
-    yield from _make_image(engine, home, "off")
+    with made_image(engine, home, "without", "off") as name:
+        yield name
 
 
-def _make_image(engine: str, home: Path, ui: str) -> Iterator[str]:
-    name = f"gender_classifier:test-{os.getpid()}-{ui}"
+@contextmanager
+def made_image(engine: str, home: Path, label: str, ui: str = "on") -> Iterator[str]:
+    """Let `make image` build what a BENTOML_HOME has; yields the image's name."""
+    name = f"gender_classifier:test-{os.getpid()}-{label}"
     made = subprocess.run(
         ["make", "image", f"IMAGE={name}", f"UI={ui}"],
         cwd=ROOT,

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from tests.databases import postgres
-from tests.packaging.conftest import home_with
-from tests.processes import fresh_terminal, started
+from tests.packaging.conftest import home_with, made_image
+from tests.processes import started
 from tests.servers import ROOT, Server, free_port, wait_ready
 from tests.serving.load import Load, load
 from tests.tools import require_tool
@@ -31,13 +31,8 @@ def newer(engine: str, image: str, tmp_path_factory: pytest.TempPathFactory) -> 
     """The name of an image with another model, and the tag of that model. After `image`, whose layers it shares."""
     home = home_with(1, tmp_path_factory)
     version = (home / "models" / "gender_classifier" / "latest").read_text()
-    name = f"{image}-newer"
-    make = ["make", "image", f"IMAGE={name}"]
-    environment = fresh_terminal(BENTOML_HOME=str(home))
-    made = subprocess.run(make, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stdout + made.stderr
-    yield name, f"gender_classifier:{version}"
-    subprocess.run([engine, "rmi", "--force", name], capture_output=True, check=True)
+    with made_image(engine, home, "newer") as name:
+        yield name, f"gender_classifier:{version}"
 
 
 @contextmanager
