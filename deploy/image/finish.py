@@ -53,8 +53,8 @@ def main(engine: str, image: str) -> None:
     arguments = {"BASE_IMAGE": info.image.base_image, "BENTO_IMAGE": f"{image}-bento"}
     arguments |= {env.name: env.value for env in info.envs}
     command = [engine, "build", "--quiet", f"--tag={image}"]
-    # Podman's own format has no health check.
-    command += ["--format=docker"] if Path(engine).name == "podman" else []
+    # Podman's own format has no health check, and with layers it keeps a nameless image of the first stage.
+    command += ["--format=docker", "--layers=false"] if Path(engine).name == "podman" else []
     command += [f"--build-arg={name}={value}" for name, value in arguments.items()]
     command += [f"--label={name}={value}" for name, value in labels(bento).items()]
     made = subprocess.run([*command, HERE], capture_output=True, text=True, check=False)

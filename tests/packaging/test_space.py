@@ -113,7 +113,7 @@ def test_what_is_missing_is_told_in_one_sentence(environment: dict[str, str], se
     assert ran.stderr.count("\n") == 1
 
 
-def test_an_unreachable_hub_is_a_sentence(home: Path, bento: Path, tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_a_sentence(home: Path, pushed: Pushed, tmp_path: Path) -> None:
     ran = space("push", tmp_path, home, HF_TOKEN=TOKEN)
     assert ran.returncode == 1
     assert ran.stderr.startswith("error: http://127.0.0.1:9 cannot be reached: ")
