@@ -58,6 +58,10 @@ synthesize: .venv-synthesize/.installed ## draw synthetic rows from your own wit
 rollback: install-train ## take the last promotion back (TAG=... to a model of your choice); servers follow
 	$(BIN)/python -m training.rollback $(TAG)
 
+.PHONY: reproduce
+reproduce: install-train ## make a stored model again (TAG=..., else the latest) and compare it, array by array
+	$(BIN)/python -m training.reproduce $(TAG)
+
 .PHONY: mlflow
 mlflow: install-train ## browse the training runs
 	exec $(BIN)/mlflow ui

@@ -21,7 +21,7 @@ def ensure_model(root: Path) -> bool:
         return True
     except store.ModelError as error:
         # An exported file is as old as what it would replace, so it only helps an empty store.
-        if any(model.tag.name == MODEL_NAME for model in bentoml.models.list()):
+        if store.tags():
             say(f"{error}. Training a new one")
             return False
     exported = root / "models" / f"{MODEL_NAME}.bentomodel"
@@ -33,16 +33,19 @@ def ensure_model(root: Path) -> bool:
 
 def _import(file: Path) -> bool:
     try:
-        tag = str(bentoml.models.import_model(str(file.absolute())).tag)
+        with store.whole() as staging:
+            tag = str(bentoml.models.import_model(str(file.absolute()), _model_store=staging).tag)
     # A damaged archive shows itself in as many ways as there are libraries on the way: all of them mean the same.
     except (BentoMLException, OSError, ValueError, EOFError, KeyError, TypeError) as error:
         say(f"{file} cannot be imported ({error}). Training a model")
         return False
     try:
-        store.load(tag)
+        if store.load(tag).metadata.get("gate") == "refused":
+            raise store.ModelError(f"the gate refused model {tag}, of an experiment")
     except store.ModelError as error:
         bentoml.models.delete(tag)
         say(f"{file}: {error}. Training a model")
         return False
+    store.set_latest(tag)
     say(f"imported and verified {tag} from {file}")
     return True
