@@ -18,6 +18,7 @@ from serving.model import Model, Parameters
 from serving.schema import MODEL_NAME
 from training import dataset, gate, provenance, registry, settings, tracking
 from training.binning import make_reference
+from training.bootstrap import MADE_HERE, md5
 from training.card import write_card
 from training.stage import TrainingError, run, say
 from training.tracking import Run
@@ -89,6 +90,8 @@ def export(tag: str, models: ModelStore) -> None:
     unfinished = EXPORT.absolute().with_name(f"unfinished-{EXPORT.name}")
     try:
         bentoml.models.export_model(tag, str(unfinished), _model_store=models)
+        MADE_HERE.parent.mkdir(parents=True, exist_ok=True)
+        MADE_HERE.write_text(md5(unfinished))
         unfinished.replace(EXPORT)
     finally:
         unfinished.unlink(missing_ok=True)
