@@ -48,4 +48,4 @@ def _point(alias: str, run_id: str, uri: str) -> None:
         mlflow.MlflowClient().get_run(run_id)  # a model of another machine has its run there
         mlflow.MlflowClient().set_registered_model_alias(MODEL_NAME, alias, register(run_id))
     except tracking.ERRORS as error:
-        say(f"{what}; the model itself is not touched: {' '.join(str(error).split())[:200]}")
+        say(f"{what}; the model itself is not touched: {tracking.short(error)}")

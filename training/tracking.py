@@ -102,9 +102,9 @@ def record(trials: Sequence[Trial], data: Dataset) -> tuple[str, str, list[str]]
         return (server, *_record(server, trials, data))
     except ERRORS as error:
         if server == LOCAL:
-            raise TrainingError(f"{DATABASE} cannot be written: {_short(error)}") from error
+            raise TrainingError(f"{DATABASE} cannot be written: {short(error)}") from error
         say(
-            f"not recorded at {server}, which cannot be used ({_short(error)}): the sweep goes to {DATABASE} instead; "
+            f"not recorded at {server}, which cannot be used ({short(error)}): the sweep goes to {DATABASE} instead; "
             "once the server is back, `dvc repro --force` trains the same model again and records it there"
         )
     return (LOCAL, *_record(LOCAL, trials, data))
@@ -160,7 +160,7 @@ def recording(run: Run, what: str) -> Iterator[mlflow.MlflowClient]:
                 "Run `dvc repro --force train`"
             ) from error
         where = f"MLflow run {run.run_id} at {run.tracking_uri}"
-        say(f"not recorded: {what}, of {where}, which cannot be used ({_short(error)})")
+        say(f"not recorded: {what}, of {where}, which cannot be used ({short(error)})")
 
 
 def log_evaluation(run: Run, metrics: dict[str, float], files: Path) -> None:
@@ -184,5 +184,6 @@ def tag_promoted(run: Run, tag: str) -> None:
             client.set_tag(run_id, "bentoml_tag", tag)
 
 
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160]
+def short(error: BaseException) -> str:
+    """Return what an error says in a line; MLflow's own quote the address, password and all."""
+    return public(" ".join(str(error).split()))[:160]

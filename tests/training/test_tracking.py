@@ -23,6 +23,7 @@ from training import tracking
 pytestmark = pytest.mark.slow
 
 DEAD = "http://127.0.0.1:9"
+WITH_LOGIN = "http://someone:secret@127.0.0.1:9"
 
 
 @contextmanager
@@ -75,11 +76,12 @@ def test_a_server_that_goes_away_and_comes_back(project: Project, tmp_path: Path
 
 
 def test_a_server_that_is_not_there_stops_nothing(project: Project) -> None:
-    away = replace(project, variables={"MLFLOW_TRACKING_URI": DEAD})
+    away = replace(project, variables={"MLFLOW_TRACKING_URI": WITH_LOGIN})
     began = time.monotonic()
     said = away.python("-m", "training").stderr
     assert time.monotonic() - began < 300
     assert f"not recorded at {DEAD}, which cannot be used" in said
+    assert "secret" not in said
     assert f"the sweep goes to {tracking.DATABASE} instead" in said
     assert f"not recorded: alias champion of {MODEL_NAME} for MLflow run {run_of(project)['run_id']} at {DEAD}" in said
     assert "Traceback" not in said
@@ -89,6 +91,12 @@ def test_a_server_that_is_not_there_stops_nothing(project: Project) -> None:
     assert agrees
     assert set(versions.values()) == {run_of(project)["run_id"]}
     assert "verdict.json" in last
+
+
+def test_no_password_in_what_is_said() -> None:
+    assert tracking.public(WITH_LOGIN) == DEAD
+    assert tracking.public("sqlite:////tmp/mlflow.db") == "sqlite:////tmp/mlflow.db"
+    assert "secret" not in tracking.short(OSError(f"API request to {WITH_LOGIN}/api failed"))
 
 
 def test_a_run_that_was_deleted_is_an_error(project: Project) -> None:
