@@ -76,6 +76,10 @@ compare: install-train ## compare what was trained here with another revision (B
 rollback: install-train ## take the last promotion back (TAG=... to a model of your choice); servers follow
 	$(BIN)/python -m training.rollback $(TAG)
 
+.PHONY: reproduce
+reproduce: install-train ## make a stored model again (TAG=..., else the latest) and compare it, array by array
+	$(BIN)/python -m training.reproduce $(TAG)
+
 .PHONY: mlflow
 mlflow: install-train ## browse the training runs
 	exec $(BIN)/mlflow ui

@@ -9,13 +9,18 @@ import json
 import logging
 import threading
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import bentoml
 import numpy as np
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.models import ModelStore
 from bentoml.exceptions import BentoMLException, NotFound
 from yaml import YAMLError
 
@@ -67,19 +72,45 @@ def save(folder: Path, metadata: dict[str, Any]) -> str:
     Returns:
         The full tag, which is now the store's latest.
     """
+    with whole() as staging:
+        tag = put(folder, metadata, staging)
+    set_latest(tag)
+    return tag
+
+
+def put(folder: Path, metadata: dict[str, Any], models: ModelStore) -> str:
+    """Make a model of the `FILES` of a folder in some model store. Returns its full tag."""
     manifest = {
         "schema": fingerprint(),
         "features": NAMES,
         "classes": CLASSES,
         "sha256": {name: _sha256(folder / name) for name in FILES},
     }
-    with bentoml.models.create(MODEL_NAME, module=__name__, signatures={}, metadata=metadata) as created:
+    with bentoml.models.create(
+        MODEL_NAME, module=__name__, signatures={}, metadata=metadata, _model_store=models
+    ) as created:
         for name in FILES:
             copyfile(folder / name, created.path_of(name))
         Path(created.path_of(MANIFEST)).write_text(json.dumps(manifest, indent=2))
-    # BentoML makes it the latest only if no other model claims a later creation, as one from a fast clock does.
-    set_latest(str(created.tag))
     return str(created.tag)
+
+
+@contextmanager
+def whole() -> Iterator[ModelStore]:
+    """Give a store to put models into; at the end they appear in the real one, each at once.
+
+    BentoML copies file by file: whoever is killed meanwhile would leave half a model, which `bentoml models list`
+    and everything that looks through the store stumbles over.
+    """
+    store = Path(BentoMLContainer.model_store_dir.get())
+    # Beside the store: a folder can only be renamed within its file system.
+    with TemporaryDirectory(prefix=".unfinished-", dir=store.parent) as folder:
+        staging = ModelStore(folder)
+        yield staging
+        for model in staging.list():
+            place = store / model.tag.path()
+            place.parent.mkdir(exist_ok=True)
+            Path(model.path).rename(place)
 
 
 def set_latest(tag: str) -> None:
@@ -98,9 +129,12 @@ def resolve(tag: str = LATEST) -> str:
 
 
 def tags() -> list[str]:
-    """Return the full tags of all stored models, the newest first."""
-    stored = bentoml.models.list(MODEL_NAME)
-    return [str(model.tag) for model in sorted(stored, key=lambda m: m.info.creation_time, reverse=True)]
+    """Return the full tags of all stored models, the newest first. What cannot be read is left out."""
+    models = []
+    for path in (Path(BentoMLContainer.model_store_dir.get()) / MODEL_NAME).glob("*/"):
+        with suppress(ModelError):
+            models.append(_get(f"{MODEL_NAME}:{path.name}"))
+    return [str(model.tag) for model in sorted(models, key=lambda m: m.info.creation_time, reverse=True)]
 
 
 def load(tag: str = LATEST) -> StoredModel:

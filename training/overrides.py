@@ -1,9 +1,10 @@
 """Changes tracked files for the time of a run and puts them back, byte for byte, however the run ends."""
 
 import fcntl
+import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +30,20 @@ def only_one(root: Path) -> Iterator[None]:
         yield
 
 
+def _write(path: Path, content: bytes | None) -> None:
+    """Write a file, whole or not at all; without a content it goes away."""
+    if content is None:
+        path.unlink(missing_ok=True)
+    else:
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
 @contextmanager
 def restored(path: Path, content: bytes | None = None) -> Iterator[None]:
     """Put a file back as it was, or away if it was not there.
@@ -36,19 +51,50 @@ def restored(path: Path, content: bytes | None = None) -> Iterator[None]:
     Args:
         content: what the file holds meanwhile. If it holds anything else at the end, it was edited and is left alone.
     """
-    before = path.read_bytes() if path.exists() else None
+    before = _read(path)
     if content is not None:
-        path.write_bytes(content)
+        _write(path, content)
     try:
         yield
     finally:
-        after = path.read_bytes() if path.exists() else None
+        after = _read(path)
         if content is not None and after != content:
             say(f"{path.name} was edited during the run, so it is not put back: look at it")
-        elif before is None:
-            path.unlink(missing_ok=True)
         elif after != before:
-            path.write_bytes(before)
+            _write(path, before)
+
+
+def _journal(root: Path) -> Path:
+    return root / ".dvc" / "tmp" / "training.json"
+
+
+@contextmanager
+def remembered(root: Path, changed: Path, content: bytes, others: Iterable[Path]) -> Iterator[None]:
+    """Keep what `recover` needs if this run is killed before it can put files back.
+
+    Args:
+        changed: a file that is about to hold `content`.
+        others: files that the run writes too.
+    """
+    before = {path.name: found.decode() if (found := _read(path)) is not None else None for path in (changed, *others)}
+    _write(_journal(root), json.dumps({"name": changed.name, "content": content.decode(), "before": before}).encode())
+    try:
+        yield
+    finally:
+        _journal(root).unlink()
+
+
+def recover(root: Path) -> None:
+    """Put back what a run that was killed has changed, unless somebody has edited it since."""
+    journal = _journal(root)
+    if not journal.exists():
+        return
+    noted = json.loads(journal.read_bytes())
+    if _read(root / noted["name"]) == noted["content"].encode():
+        for name, before in noted["before"].items():
+            _write(root / name, before if before is None else before.encode())
+        say(f"the last run was killed: {' and '.join(noted['before'])} are put back as they were before it")
+    journal.unlink()
 
 
 @contextmanager

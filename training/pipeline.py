@@ -24,17 +24,19 @@ def train(root: Path, data: Path | None = None) -> None:
     Raises:
         TrainingError: the file is not valid, nothing was changed then; or a stage failed, and has said why.
     """
-    params = root / settings.PATH
+    params, lock = root / settings.PATH, root / "dvc.lock"
     with ExitStack() as stack:
         stack.enter_context(overrides.stoppable())
         stack.enter_context(overrides.only_one(root))
         _work_without_git(root)
-        stack.enter_context(overrides.restored(root / "dvc.lock"))
+        overrides.recover(root)
         if data is not None:
             # Here too, before anything is touched: it is cheap, and nothing of DVC surrounds the message.
             read_csv(data, settings.load(params).train.folds)
             changed = overrides.with_source(params.read_bytes(), "csv", data)
+            stack.enter_context(overrides.remembered(root, params, changed, [lock]))
             stack.enter_context(overrides.restored(params, changed))
+        stack.enter_context(overrides.restored(lock))
         if _dvc_repro(root):
             raise TrainingError("training stopped, the reason is above; no tracked file was changed")
 

@@ -1,21 +1,25 @@
 """Stage 4: the gate; then the kept model, its reference, metrics and card into the BentoML store and to models/."""
 
 import json
+import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 import bentoml
 import numpy as np
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.models import ModelStore
 
 from serving import store
 from serving.model import Model, Parameters
 from serving.schema import MODEL_NAME
-from training import dataset, gate, registry, settings, tracking
+from training import dataset, gate, provenance, registry, settings, tracking
 from training.binning import make_reference
+from training.bootstrap import MADE_HERE, md5
 from training.card import write_card
-from training.provenance import git_commit, versions
 from training.stage import TrainingError, run, say
 from training.tracking import Run
 
@@ -30,21 +34,10 @@ def _parameters() -> Parameters:
         return Parameters(**arrays)
 
 
-def _metadata(params: settings.Settings, kept: Run) -> dict[str, object]:
-    return {
-        "mlflow_run_id": kept.run_id,
-        "data_source": params.data.source,
-        "data_sha256": dataset.sha256(),
-        "var_smoothing": kept.var_smoothing,
-        **git_commit(),
-        "versions": versions(),
-    }
-
-
-def gather(folder: Path, params: settings.Settings, kept: Run) -> dict[str, object]:
+def gather(folder: Path, params: settings.Settings, kept: Run, verdict: gate.Verdict) -> dict[str, object]:
     """Put the files of a stored model into a folder and return the metadata that goes with them."""
     parameters = _parameters()
-    metadata = _metadata(params, kept)
+    metadata = {**provenance.metadata(params, kept), "gate": "passed" if verdict.passed else "refused"}
     reference = make_reference(dataset.read(), Model(parameters), params.reference)
     for name in ("estimator.skops", "parameters.npz"):
         shutil.copyfile(CANDIDATE / name, folder / name)
@@ -64,12 +57,8 @@ def champion() -> store.StoredModel | None:
         return None
 
 
-def decide(params: settings.Gate, kept: Run) -> None:
-    """Let the candidate through the gate, and write the verdict to a file and to its MLflow run.
-
-    Raises:
-        TrainingError: it is refused.
-    """
+def decide(params: settings.Gate, kept: Run) -> gate.Verdict:
+    """Judge the candidate, and write the verdict to a file and to its MLflow run."""
     _, held = dataset.read().split(params.holdout)
     if not len(held.codes):
         raise TrainingError("gate: there is no hold-out: give more rows or raise gate.holdout in params.yaml")
@@ -84,37 +73,77 @@ def decide(params: settings.Gate, kept: Run) -> None:
     )
     VERDICT.write_text(json.dumps(verdict.as_dict(), indent=2) + "\n")
     tracking.log_verdict(kept, VERDICT, verdict.passed)
-    registry.challenge(kept.run_id)
+    registry.challenge(kept)
     say(verdict.table())
-    if not verdict.passed:
-        failed = "; ".join(check.name for check in verdict.checks if not check.passed)
-        stays = f"{present.tag} goes on being served" if present else "nothing was saved"
-        raise TrainingError(f"the gate refuses this model ({failed}): {stays}. The numbers are in {VERDICT}")
+    return verdict
 
 
-def export(tag: str) -> None:
-    """Write the stored model to one file, whole or not at all."""
+def refuse(verdict: gate.Verdict) -> NoReturn:
+    failed = "; ".join(check.name for check in verdict.checks if not check.passed)
+    stays = f"{verdict.champion} goes on being served" if verdict.champion else "nothing was saved"
+    raise TrainingError(f"the gate refuses this model ({failed}): {stays}. The numbers are in {VERDICT}")
+
+
+def export(tag: str, models: ModelStore) -> None:
+    """Write a model of a store to one file, whole or not at all."""
     # BentoML takes the format from the end of the file's name, and a relative path for one below the root of the disk.
     unfinished = EXPORT.absolute().with_name(f"unfinished-{EXPORT.name}")
     try:
-        bentoml.models.export_model(tag, str(unfinished))
+        bentoml.models.export_model(tag, str(unfinished), _model_store=models)
+        MADE_HERE.parent.mkdir(parents=True, exist_ok=True)
+        MADE_HERE.write_text(md5(unfinished))
         unfinished.replace(EXPORT)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def main() -> None:
-    params = settings.load()
-    kept = Run.read()
-    with TemporaryDirectory() as folder:
-        metadata = gather(Path(folder), params, kept)
-        # It finds the run before the model is saved: a model whose run is gone would not be traceable.
-        decide(params.gate, kept)
-        tag = store.save(Path(folder), metadata)
-    export(tag)
+def serve(folder: Path, metadata: dict[str, object], kept: Run) -> None:
+    """Make the candidate the store's latest, export it, and tell MLflow."""
+    # After a run that was killed half-way, or a rollback, the model may be there: it needs no twin.
+    tag = next((tag for tag in store.tags() if _same(tag, folder)), "")
+    if tag:
+        store.set_latest(tag)
+    else:
+        tag = store.save(folder, metadata)
+    export(tag, BentoMLContainer.model_store.get())
     tracking.tag_promoted(kept, tag)
     registry.mirror()
     say(f"promote: saved {tag} to the BentoML model store and to {EXPORT}")
+
+
+def _same(tag: str, folder: Path) -> bool:
+    try:
+        path = store.load(tag).path
+    except store.ModelError:
+        return False
+    return all((path / name).read_bytes() == (folder / name).read_bytes() for name in store.FILES)
+
+
+def keep_experiment(folder: Path, metadata: dict[str, object]) -> None:
+    """Export the candidate of an experiment, past the store: what is served is not the place to try something."""
+    with TemporaryDirectory() as elsewhere:
+        models = ModelStore(elsewhere)
+        export(store.put(folder, metadata, models), models)
+    say(
+        f"promote: this experiment's model is in {EXPORT} and is not served; "
+        "to serve it: `dvc exp apply NAME`, then `dvc repro --single-item --force promote`"
+    )
+
+
+def main() -> None:
+    params = settings.load()
+    kept = Run.read()
+    verdict = decide(params.gate, kept)
+    experiment = "DVC_EXP_BASELINE_REV" in os.environ
+    if not verdict.passed and not experiment:
+        refuse(verdict)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        metadata = gather(folder, params, kept, verdict)
+        if experiment:
+            keep_experiment(folder, metadata)
+        else:
+            serve(folder, metadata, kept)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,45 @@
-"""Where a model comes from: the commit and the versions it was made with."""
+"""Where a model comes from: the commit, the versions, the data and the parameters it was made with."""
 
+import hashlib
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from typing import Any
+
+from training import dataset, settings
+from training.tracking import Run
 
 LIBRARIES = ("numpy", "scikit-learn", "pandas", "skops", "mlflow", "bentoml")
+
+
+def metadata(params: settings.Settings, kept: Run) -> dict[str, object]:
+    """Return what leads back from a stored model to all that it was made of; `training.reproduce` goes that way.
+
+    The data's path stays out: it is one of the machine, and the sums name the data.
+    """
+    return {
+        "mlflow_run_id": kept.run_id,
+        "mlflow_tracking_uri": kept.tracking_uri,
+        "data_source": params.data.source,
+        "data_sha256": dataset.sha256(),
+        # DVC's address of the file in its cache and in every remote
+        "data_md5": hashlib.md5(dataset.PATH.read_bytes(), usedforsecurity=False).hexdigest(),
+        "var_smoothing": kept.var_smoothing,
+        **git_commit(),
+        "params": dict(flat(params.model_dump(mode="json", exclude={"synthesize": True, "data": {"path"}}))),
+        "versions": versions(),
+    }
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Name nested values as `dvc exp run -S` does: train.seed."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def versions() -> dict[str, str]:

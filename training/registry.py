@@ -4,15 +4,13 @@ The BentoML store is the truth. `mirror` makes the aliases agree with it from wh
 after each change, and a run that was killed half-way is put right by the next one.
 """
 
-import os
-
 import mlflow
-from mlflow.exceptions import MlflowException
 
 from serving import store
 from serving.schema import MODEL_NAME
 from training import tracking
 from training.stage import say
+from training.tracking import Run
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
@@ -28,24 +26,26 @@ def register(run_id: str) -> str:
     return str(client.create_model_version(MODEL_NAME, f"runs:/{run_id}/model", run_id).version)
 
 
-def challenge(run_id: str) -> None:
+def challenge(run: Run) -> None:
     """Register a candidate and point `challenger` at it. What cannot be recorded is said, not raised."""
-    _point(CHALLENGER, run_id)
+    _point(CHALLENGER, run.run_id, run.tracking_uri)
 
 
 def mirror() -> None:
     """Point `champion` at the run of the model that the store serves. What cannot be recorded is said, not raised."""
-    _point(CHAMPION, str(store.load().metadata.get("mlflow_run_id")))
+    made = store.load().metadata
+    _point(CHAMPION, str(made.get("mlflow_run_id")), str(made.get("mlflow_tracking_uri", tracking.LOCAL)))
 
 
-def _point(alias: str, run_id: str) -> None:
-    # Else an unreachable server is asked for minutes.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+def _point(alias: str, run_id: str, uri: str) -> None:
+    """Move an alias where the run is; whoever looks elsewhere is told."""
+    what = f"not recorded: alias {alias} of {MODEL_NAME} for MLflow run {run_id}"
+    server = tracking.public(tracking.CONFIGURED)
+    if server != uri:
+        say(f"{what} at {server}, which has no such run; it is at {uri}")
     try:
-        tracking.connect()
+        tracking.connect(uri)
         mlflow.MlflowClient().get_run(run_id)  # a model of another machine has its run there
         mlflow.MlflowClient().set_registered_model_alias(MODEL_NAME, alias, register(run_id))
-    except MlflowException as error:
-        why = " ".join(str(error).split())[:200]
-        what = f"MLflow's alias {alias} of {MODEL_NAME} for run {run_id}"
-        say(f"not recorded: {what}; the model itself is not touched: {why}")
+    except tracking.ERRORS as error:
+        say(f"{what}; the model itself is not touched: {tracking.short(error)}")

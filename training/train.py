@@ -1,7 +1,6 @@
 """Stage 2: the sweep. Keeps the GaussianNB with the best out-of-fold loss, to models/candidate/."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,12 @@ from sklearn.naive_bayes import GaussianNB
 from tqdm import tqdm
 
 from training import crossval, dataset, settings, tracking
-from training.candidates import Candidate, Classifier, candidates, fit
+from training.candidates import Candidate, candidates, fit
 from training.crossval import Fold
 from training.dataset import Dataset
 from training.scores import measure
 from training.stage import run, say
-from training.tracking import Run
+from training.tracking import Run, Trial
 
 FOLDER = tracking.RUN.parent
 SWEEP = FOLDER / "sweep.csv"
@@ -33,24 +32,13 @@ def keep(model: Any) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A candidate that was tried: fitted on all rows, measured out of fold, logged as a run."""
-
-    candidate: Candidate
-    model: Classifier
-    metrics: dict[str, float]
-    run_id: str
-
-    @property
-    def var_smoothing(self) -> Any:
-        return self.model.get_params().get("var_smoothing")
-
-
 def attempt(candidate: Candidate, data: Dataset, folds: list[Fold], fitted: Callable[[], object]) -> Trial:
     metrics = measure(data.codes, crossval.out_of_fold(candidate.estimator, data, folds, fitted))
-    model = fit(candidate, data)
-    return Trial(candidate, model, metrics, tracking.log_candidate(candidate, model, metrics, data))
+    return Trial(candidate, fit(candidate, data), metrics)
+
+
+def _var_smoothing(trial: Trial) -> Any:
+    return trial.model.get_params().get("var_smoothing")
 
 
 def main() -> None:
@@ -60,18 +48,21 @@ def main() -> None:
     folds = crossval.split(data, params.folds, params.seed)
     choices = candidates(params.var_smoothing)
     trials = []
-    with tracking.sweep() as sweep_id, tqdm(total=len(choices) * params.folds, desc="train", unit="fit") as progress:
+    with tqdm(total=len(choices) * params.folds, desc="train", unit="fit") as progress:
         for candidate in choices:
             progress.set_postfix_str(candidate.name)
             trials.append(attempt(candidate, data, folds, progress.update))
+    say(f"train: recording {len(trials)} runs in MLflow")
+    uri, sweep_id, run_ids = tracking.record(trials, data)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    rows = [{"candidate": t.candidate.name, "var_smoothing": t.var_smoothing, **t.metrics} for t in trials]
+    rows = [{"candidate": t.candidate.name, "var_smoothing": _var_smoothing(t), **t.metrics} for t in trials]
     pd.DataFrame(rows).to_csv(SWEEP, index=False, lineterminator="\n")
     # Only a GaussianNB can be served; the others are there to be compared with.
-    gaussians = [trial for trial in trials if isinstance(trial.model, GaussianNB)]
-    best = min(gaussians, key=lambda trial: trial.metrics[params.chosen_by])
+    gaussians = [k for k, trial in enumerate(trials) if isinstance(trial.model, GaussianNB)]
+    kept = min(gaussians, key=lambda k: trials[k].metrics[params.chosen_by])
+    best = trials[kept]
     keep(best.model)
-    Run(best.run_id, sweep_id, best.var_smoothing).write()
+    Run(run_ids[kept], sweep_id, _var_smoothing(best), uri).write()
     loss = f"{params.chosen_by} {best.metrics[params.chosen_by]:.4f} out of fold"
     say(f"train: kept {best.candidate.name} of {len(trials)} tried, {loss}")
 

@@ -2,10 +2,8 @@
 
 import os
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -21,7 +19,7 @@ from scoring.problems import ScoringError
 from serving.schema import NAMES
 from serving.store import StoredModel
 from tests.models import plausible_rows
-from tests.processes import started
+from tests.object_storage import s3_server
 from tests.scoring.conftest import table
 from tests.scoring.test_main import check, load, refused, rejects, save
 from tests.servers import free_port
@@ -34,17 +32,7 @@ NOBODY = 65534
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real S3 API on this machine."""
-    port = free_port()
-    folder = tmp_path_factory.mktemp("s3")
-    command: list[str | Path] = [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-    with started(command, folder, os.environ, folder / "log") as process:
-        url = f"http://127.0.0.1:{port}"
-        while process.poll() is None:
-            with suppress(httpx.TransportError):
-                httpx.get(f"{url}/moto-api/").raise_for_status()
-                break
-            time.sleep(0.05)
-        assert process.poll() is None, (folder / "log").read_text()
+    with s3_server(tmp_path_factory.mktemp("s3")) as url:
         yield url
 
 

@@ -4,21 +4,27 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from serving.schema import CLASSES, TARGET
+from serving.schema import CLASSES, MODEL_NAME, TARGET
 from training.builtin import synthesize
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("serving", "training", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore")
+PIPELINE = ("serving", "training", "dvc.yaml", "params.yaml")
+HIDDEN = (".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore")
+# what `make serve` needs beside it
+SERVED = ("service.py", "Makefile", "requirements", "pyproject.toml", "README.md", "README.id.md", "docs")
+PARTS = (*PIPELINE, *HIDDEN, *SERVED)
 
 
 @dataclass(frozen=True)
 class Project:
     root: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:
@@ -29,18 +35,28 @@ class Project:
         # Coverage of programs that tests start is configured by these; the stores must not be the machine's.
         kept = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return {**kept, "PATH": path, "BENTOML_HOME": str(self.home)}
+        return {**kept, "PATH": path, "BENTOML_HOME": str(self.home), **self.variables}
 
     def run(self, *command: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a program in the root; its exit code must be `code`, if one is given."""
         done = subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=900, check=False
         )
         assert code is None or done.returncode == code, done.stdout + done.stderr
         return done
 
     def python(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         return self.run(sys.executable, *arguments, code=code)
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "--all")
+        who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        self.run("git", *who, "commit", "--quiet", "--no-verify", "--message", message)
+
+    def model(self, version: str = "") -> Path:
+        """Return the folder of a stored model, or of the latest."""
+        models = self.home / "models" / MODEL_NAME
+        return models / (version or (models / "latest").read_text())
 
     def changed(self) -> str:
         return self.run("git", "status", "--porcelain").stdout
@@ -56,10 +72,26 @@ def copy(to: Path) -> Project:
             shutil.copyfile(source, target)
     project = Project(to)
     project.run("git", "init", "--quiet")
-    project.run("git", "add", "--all")
-    who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    project.run("git", *who, "commit", "--quiet", "--no-verify", "--message", "start")
+    (to / ".git/info/exclude").write_text("/.venv\n")
+    # The environment is this one, so that `make` has nothing to install.
+    (to / ".venv").symlink_to(Path(sys.executable).parents[1])
+    project.commit("start")
     return project
+
+
+def clone(of: Project, to: Path) -> Project:
+    """Clone as a colleague does, who has neither models nor a cache."""
+    of.run("git", "clone", "--quiet", str(of.root), str(to))
+    (to / ".git/info/exclude").write_text("/.venv\n")
+    (to / ".venv").symlink_to(Path(sys.executable).parents[1])
+    return Project(to)
+
+
+def duplicate(of: Project, to: Path) -> Project:
+    """Copy a project with everything that it has made: models, runs, cache."""
+    shutil.copytree(of.root, to, symlinks=True)
+    shutil.copytree(of.home, Project(to).home)
+    return Project(to)
 
 
 @pytest.fixture

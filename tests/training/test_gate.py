@@ -174,12 +174,17 @@ def worse_by_a_point(parameters: Parameters, world: Dataset) -> Parameters:
 @pytest.mark.slow
 def test_how_often_the_gate_is_wrong() -> None:
     world = draw(50_000, 10**6)
-    refused = {"equal": 0, "a point worse": 0}
+    least = {"a point worse": 0.8, "shuffled": 1.0, "fifty": 0.9, "rare": 1.0, "shifted": 0.85}
+    refused = dict.fromkeys(["equal", "better", *least], 0)
     for seed in range(DRAWS):
-        champion, challenger = fit(draw(TRAINED, 3 * seed)), fit(draw(TRAINED, 3 * seed + 1))
+        champion, data = fit(draw(TRAINED, 3 * seed)), draw(TRAINED, 3 * seed + 1)
         held = draw(HELD, 3 * seed + 2)
-        refused["equal"] += not verdict(challenger, champion, held).passed
+        refused["equal"] += not verdict(fit(data), champion, held).passed
+        refused["better"] += not verdict(champion, fit(fifty(data)), held).passed
         refused["a point worse"] += not verdict(worse_by_a_point(champion, world), champion, held).passed
+        for spoil in (shuffled, fifty, rare, shifted):
+            refused[spoil.__name__] += not verdict(fit(spoil(data)), champion, held).passed
     print(refused)
     assert refused["equal"] <= 0.05 * DRAWS
-    assert refused["a point worse"] >= 0.8 * DRAWS
+    assert refused["better"] <= 0.05 * DRAWS
+    assert all(refused[name] >= share * DRAWS for name, share in least.items())

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,50 @@ def test_sigterm_puts_back_too(root: Path, rows: Path, monkeypatch: pytest.Monke
         pipeline.train(root, rows)
     assert stopped.value.code == 128 + signal.SIGTERM
     assert (root / "params.yaml").read_bytes() == params
+
+
+def killed(root: Path, rows: Path) -> None:
+    """Start a run in a process that is killed as soon as it has changed both files."""
+    code = f"""
+import os, signal
+from pathlib import Path
+from training import pipeline
+def repro(root):
+    (root / "dvc.lock").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+pipeline._dvc_repro = repro
+pipeline.train(Path({str(root)!r}), Path({str(rows)!r}))
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("before", [b"lock\n", None])
+def test_a_run_that_was_killed_is_put_right_by_the_next(
+    root: Path, rows: Path, before: bytes | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params, lock = (root / "params.yaml").read_bytes(), root / "dvc.lock"
+    if before is not None:
+        lock.write_bytes(before)
+    killed(root, rows)
+    assert (root / "params.yaml").read_bytes() != params
+
+    monkeypatch.setattr(pipeline, "_dvc_repro", lambda _: 0)
+    pipeline.train(root)
+    assert "the last run was killed: params.yaml and dvc.lock are put back" in capsys.readouterr().err
+    assert (root / "params.yaml").read_bytes() == params
+    assert (lock.read_bytes() if lock.exists() else None) == before
+    pipeline.train(root)
+    assert "killed" not in capsys.readouterr().err
+
+
+def test_what_was_edited_after_a_kill_is_kept(root: Path, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed(root, rows)
+    mine = settings.PATH.read_bytes() + b"# mine\n"
+    (root / "params.yaml").write_bytes(mine)
+    monkeypatch.setattr(pipeline, "_dvc_repro", lambda _: 0)
+    pipeline.train(root)
+    assert (root / "params.yaml").read_bytes() == mine
+    assert (root / "dvc.lock").read_text() == "half"
 
 
 def test_an_edit_during_the_run_is_kept(root: Path, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,6 @@ def test_a_refused_model_is_not_served_and_the_verdict_says_why(project: Project
     gone = {**project.environment, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     command = [sys.executable, "-m", "training.rollback", before[0]]
     done = subprocess.run(command, cwd=project.root, env=gone, capture_output=True, text=True, timeout=120, check=True)
-    assert "not recorded: MLflow's alias champion" in done.stderr
+    assert f"not recorded: alias champion of {MODEL_NAME}" in done.stderr
     assert "Traceback" not in done.stderr
     assert served(project)[0] == before[0]
