@@ -9,8 +9,7 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -141,8 +140,7 @@ def _log_trial(trial: Trial, data: Dataset) -> str:
     return str(run.info.run_id)
 
 
-@contextmanager
-def recording(run: Run, what: str) -> Iterator[mlflow.MlflowClient]:
+def add(run: Run, what: str, write: Callable[[mlflow.MlflowClient], None]) -> None:
     """Add something to the run where it is. A server that cannot be used is said, not raised.
 
     Raises:
@@ -152,7 +150,7 @@ def recording(run: Run, what: str) -> Iterator[mlflow.MlflowClient]:
         connect(run.tracking_uri)
         client = mlflow.MlflowClient()
         client.get_run(run.run_id)
-        yield client
+        write(client)
     except ERRORS as error:
         if getattr(error, "error_code", "") == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
             raise TrainingError(
@@ -164,24 +162,34 @@ def recording(run: Run, what: str) -> Iterator[mlflow.MlflowClient]:
 
 
 def log_evaluation(run: Run, metrics: dict[str, float], files: Path) -> None:
-    """Add metrics and a folder of plots to the kept model's run. As `recording`."""
-    with recording(run, f"evaluation, which is in {files.parent}"), mlflow.start_run(run_id=run.run_id):
-        mlflow.log_metrics(metrics)
-        mlflow.log_artifacts(str(files), artifact_path=files.name)
+    """Add metrics and a folder of plots to the kept model's run. As `add`."""
+
+    def write(client: mlflow.MlflowClient) -> None:
+        for name, value in metrics.items():
+            client.log_metric(run.run_id, name, value)
+        client.log_artifacts(run.run_id, str(files), artifact_path=files.name)
+
+    add(run, f"evaluation, which is in {files.parent}", write)
 
 
 def log_verdict(run: Run, file: Path, passed: bool) -> None:
-    """Add the gate's verdict to the kept model's run, as an artifact and as a tag. As `recording`."""
-    with recording(run, f"verdict, which is in {file}") as client:
+    """Add the gate's verdict to the kept model's run, as an artifact and as a tag. As `add`."""
+
+    def write(client: mlflow.MlflowClient) -> None:
         client.log_artifact(run.run_id, str(file))
         client.set_tag(run.run_id, "gate", "passed" if passed else "refused")
 
+    add(run, f"verdict, which is in {file}", write)
+
 
 def tag_promoted(run: Run, tag: str) -> None:
-    """Write the BentoML tag on the kept model's run and on its sweep. As `recording`."""
-    with recording(run, f"tag {tag}") as client:
+    """Write the BentoML tag on the kept model's run and on its sweep. As `add`."""
+
+    def write(client: mlflow.MlflowClient) -> None:
         for run_id in (run.run_id, run.sweep_id):
             client.set_tag(run_id, "bentoml_tag", tag)
+
+    add(run, f"tag {tag}", write)
 
 
 def short(error: BaseException) -> str:
