@@ -50,7 +50,7 @@ class Pace:
     starts: int = 0
 
 
-FULL, QUICK = Pace(3, 3.0, 1.0, starts=2), Pace(1, 0.6, 0.3)
+FULL, QUICK = Pace(3, 2.0, 0.7, starts=2), Pace(1, 0.6, 0.3)
 
 
 def run(peers: Sequence[Peer], pace: Pace, scratch: Path, sink_port: int, say: Callable[[str], None]) -> list[Measured]:
