@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from serving.errors import RequestError
 from serving.model import Floats
+from serving.one_row import OneRow, Seen, one_raw
 from serving.predictor import Predictions
 from serving.protos import open_inference_pb2 as pb
 from serving.repository import Repository
@@ -17,14 +18,11 @@ from serving.tensors import (
     DATATYPES,
     OUTPUTS,
     Head,
-    OneRow,
-    Seen,
     as_bytes,
     as_list,
     check_heads,
     check_outputs,
     from_raw,
-    one_raw,
     output_shape,
     to_rows,
 )

@@ -9,23 +9,19 @@ import pydantic_core
 from serving.answers import Answer
 from serving.errors import RequestError, short, show
 from serving.model import Floats
+from serving.one_row import ROW_BYTES, OneRow, Seen, one_list, one_raw
 from serving.predictor import Predictions
 from serving.schema import MODEL_NAME
 from serving.tensors import (
     DATATYPES,
     OUTPUTS,
-    ROW_BYTES,
     Head,
-    OneRow,
-    Seen,
     as_bytes,
     as_list,
     check_heads,
     check_outputs,
     from_list,
     from_raw,
-    one_list,
-    one_raw,
     output_shape,
     to_rows,
 )

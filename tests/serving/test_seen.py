@@ -10,11 +10,11 @@ from serving import store
 from serving.errors import RequestError
 from serving.grpc_tensors import infer
 from serving.oip_body import decode
+from serving.one_row import ROW_BYTES, Seen
 from serving.predictor import Predictor
 from serving.protos import open_inference_pb2 as pb
 from serving.repository import Repository
 from serving.schema import NAMES
-from serving.tensors import ROW_BYTES, Seen
 from tests.models import plausible_rows
 
 ROWS = plausible_rows(20, seed=3)
