@@ -10,12 +10,17 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; \
 	done; command -v python3)
 
+# Tests in two processes, dealt out as tests/sharing.py says; PARALLEL= runs them in one.
+PARALLEL ?= --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
 # A docker that runs, else podman.
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || { command -v podman >/dev/null && echo podman; })
 
 BIN := .venv/bin
 # As an activated environment has it: DVC's stages and `bentoml build` look for their tools there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Where a machine forbids Python's compiled files, as many containers do, each start would compile thousands anew.
+unexport PYTHONDONTWRITEBYTECODE
 # None of the tools reports to its makers.
 export BENTOML_DO_NOT_TRACK = True
 export DO_NOT_TRACK = 1
@@ -153,7 +158,7 @@ no-space: ## say what the workflow `space` lacks in a repository that has no Spa
 ##@ Change
 .PHONY: test
 test: lint types ## lint, check types, run every test and measure coverage
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov $(PARALLEL)
 
 .PHONY: check
 check: lint types ## lint, check types, run the fast tests

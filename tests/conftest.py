@@ -8,6 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.sharing import TOGETHER, group
+
 # How long one example takes says how busy the machine is.
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.load_profile("here")
@@ -19,6 +21,16 @@ os.environ["BENTOML_HOME"] = _HOME
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests stay together, and begin with those that take longest, so that all processes end at one time."""
+    order = (*TOGETHER, "tests/training/")
+    items.sort(
+        key=lambda item: next((i for i, folder in enumerate(order) if item.nodeid.startswith(folder)), len(order))
+    )
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item.nodeid)))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from serving.schema import CLASSES, MODEL_NAME, TARGET
+from tests.sharing import made_once
 from training.builtin import synthesize
 
 ROOT = Path(__file__).parents[2]
@@ -123,9 +124,13 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a copy in which `dvc repro` has run once. Do not change it."""
-    project = copy(tmp_path_factory.mktemp("reproduced") / "project")
-    project.run("dvc", "repro")
-    return project
+
+    def make(folder: Path) -> None:
+        copy(folder / "project").run("dvc", "repro")
+
+    # DVC lets one process at a time into a project, so each process of the tests has its own.
+    original = Project(made_once(tmp_path_factory, "reproduced", make) / "project")
+    return duplicate(original, tmp_path_factory.mktemp("reproduced") / "project")
 
 
 @pytest.fixture(scope="session")
