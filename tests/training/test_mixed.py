@@ -22,7 +22,11 @@ CHECKS = list(estimator_checks_generator(MixedNB(), mark="skip"))
 @pytest.mark.parametrize(
     ("estimator", "check"), CHECKS, ids=lambda it: getattr(getattr(it, "func", it), "__name__", "")
 )
-def test_is_a_scikit_learn_classifier(estimator: MixedNB, check: Callable[[MixedNB], None]) -> None:
+def test_is_a_scikit_learn_classifier(
+    estimator: MixedNB, check: Callable[[MixedNB], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without it, the check of array API inputs is left out.
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
     check(estimator)
 
 
