@@ -11,7 +11,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	done; command -v python3)
 
 # Tests in two processes, dealt out as tests/sharing.py says; PARALLEL= runs them in one.
-PARALLEL ?= --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+PARALLEL ?= --numprocesses 2 --no-loadscope-reorder
 
 # A docker that runs, else podman.
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || { command -v podman >/dev/null && echo podman; })

@@ -15,7 +15,7 @@ import psutil
 from benchmarks import environments, figure, plan, report, truth
 from benchmarks.peers import PEERS
 from benchmarks.results import Results
-from benchmarks.running import PeerError
+from benchmarks.running import PeerError, ended_by_signals
 from benchmarks.sink import sink
 from serving import store
 
@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="folder of what is written; benchmarks/results, of a part reports")
     parser.add_argument("--again", action="store_true", help="show the results that are there, measure nothing")
     options = parser.parse_args()
+    ended_by_signals()
     # The README shows the results of whole runs.
     part = options.quick or options.only
     folder = options.output or _PROJECT / ("reports/benchmarks" if part else "benchmarks/results")

@@ -31,6 +31,12 @@ class PeerError(Exception):
     """A server did not start or did not answer. The message is for whoever runs the benchmark."""
 
 
+def ended_by_signals() -> None:
+    """Let Ctrl-C and SIGTERM end this program as an exception does, which stops the servers it has started."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
 @dataclass(frozen=True)
 class Running:
     """A server that takes requests: `ready` seconds after it was started, with `idle` memory."""

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 from benchmarks import truth
 from benchmarks.peers import OUR_NAME, PEERS
 from benchmarks.report import table
-from benchmarks.running import PeerError, Running, measure, running
+from benchmarks.running import PeerError, Running, ended_by_signals, measure, running
 from benchmarks.usage import memory, open_files
 from serving import store
 
@@ -83,6 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--requests", type=int, default=1_000_000)
     options = parser.parse_args()
+    ended_by_signals()
     try:
         with tempfile.TemporaryDirectory(prefix="soak-") as folder:
             truth.write(Path(folder))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-# How tests are dealt out: a file's to one process, and all of these folders' to one, which share what they build.
+# A file's tests are for one process, and all of such a folder, which share what they build.
 TOGETHER = ("tests/packaging/",)
 
 
 def group(test: str) -> str:
-    """Return the name of the tests that one process runs, one after another."""
+    """Return a name of the tests that the same process runs."""
     return next((folder for folder in TOGETHER if test.startswith(folder)), test.partition("::")[0])
 
 

@@ -1,10 +1,13 @@
 """The benchmark and the soak themselves, with real servers and as little load as tells that they work."""
 
 import json
+import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks import environments, peers, plan, running, soak, truth
@@ -12,8 +15,20 @@ from benchmarks.report import markdown
 from benchmarks.results import SIXTEEN, Results
 from serving import store
 from tests.models import fit, write_model
+from tests.servers import ROOT
 
 pytestmark = pytest.mark.slow
+
+MEASURING = """
+import dataclasses, pathlib, signal, sys
+from benchmarks import environments, peers, running
+running.ended_by_signals()
+environments.ready = lambda name: pathlib.Path(sys.executable).parent
+command = ("python", "-m", "http.server", "{port}")
+with running.running(dataclasses.replace(peers.PEERS[0], command=command, ready="/"), pathlib.Path(sys.argv[1])) as it:
+    print(it.pid, flush=True)
+    signal.pause()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +79,19 @@ def test_a_peer_that_does_not_start_is_named(scratch: Path) -> None:
         running.running(broken, scratch),
     ):
         pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_no_server(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", MEASURING, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as measuring:
+        assert measuring.stdout
+        server = int(measuring.stdout.readline())
+        assert psutil.pid_exists(server)
+        measuring.send_signal(number)
+        _, said = measuring.communicate(timeout=30)
+    assert (measuring.returncode, said) == (128 + number, b"")
+    assert not psutil.pid_exists(server)
 
 
 def test_a_short_soak_asks_every_lane(scratch: Path) -> None:
