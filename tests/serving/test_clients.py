@@ -1,5 +1,6 @@
 """Other people's clients, unmodified, each in an environment and a process of its own, against scikit-learn."""
 
+import os
 import subprocess
 import sys
 import venv
@@ -50,7 +51,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
             made[client] = folder / "bin" / "python"
             uv = Path(sys.executable).with_name("uv")
             install: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", made[client], *PACKAGES[client]]
-            subprocess.run(install, check=True)
+            subprocess.run(install, env={"UV_SYSTEM_CERTS": "true", **os.environ}, check=True)
         return made[client]
 
     return python

@@ -24,7 +24,7 @@ def test_generated_requests_find_nothing_undocumented(home: Path, tmp_path: Path
         ran = subprocess.run(
             [
                 *(Path(sys.executable).parent / "schemathesis", "run", f"{server.url}/docs.json"),
-                *("--checks", "all", "--max-examples", str(CASES // 2), "--seed", "1", "--no-color"),
+                *("--checks", "all", "--max-examples", str(CASES // 4), "--seed", "1", "--no-color"),
                 # Without the stateful phase: it would follow each prediction to its feedback, for a quarter of an hour.
                 *("--phases", "examples,coverage,fuzzing"),
             ],

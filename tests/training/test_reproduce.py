@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_an_older_model_in_a_fresh_clone_at_its_commit(reproduced: Project, tmp_
     author.python("-m", "training")
     assert author.model() != older
 
-    fresh = clone(author, tmp_path / "fresh")
+    fresh = replace(clone(author, tmp_path / "fresh"), measured=True)
     fresh.run("git", "checkout", "--quiet", commit)
     shutil.copytree(author.home, fresh.home)
     before = {path: path.read_bytes() for path in fresh.home.rglob("*") if path.is_file()}

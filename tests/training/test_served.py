@@ -49,5 +49,6 @@ def test_service_store_and_aliases_agree(reproduced: Project, tmp_path: Path) ->
         assert second != first
         project.python("-m", "training.rollback")
         assert agree() == first
+        # By its tag, which is how one comes back from a rollback.
         project.python("-m", "training.rollback", second)
         assert agree() == second

@@ -80,6 +80,7 @@ def test_a_server_that_is_not_there_stops_nothing(project: Project) -> None:
     began = time.monotonic()
     said = away.python("-m", "training").stderr
     assert time.monotonic() - began < 300
+    assert "there is no champion to compare with" in said
     assert f"not recorded at {DEAD}, which cannot be used" in said
     assert "secret" not in said
     assert f"the sweep goes to {tracking.DATABASE} instead" in said
