@@ -41,16 +41,18 @@ _MOST_OF_CAPACITY = 0.7
 class Pace:
     """How long to measure: `rounds` over all servers, in each of them `seconds` for each load after `warm_up`.
 
+    turns: with its base in each round, of a lane at 16 connections.
     starts: more of them in each round, of the servers whose starts are compared.
     """
 
     rounds: int
     seconds: float
     warm_up: float
+    turns: int = 1
     starts: int = 0
 
 
-FULL, QUICK = Pace(3, 2.0, 0.7, starts=2), Pace(1, 0.6, 0.3)
+FULL, QUICK = Pace(3, 2.0, 0.7, turns=3, starts=2), Pace(1, 0.6, 0.3)
 
 
 def run(peers: Sequence[Peer], pace: Pace, scratch: Path, sink_port: int, say: Callable[[str], None]) -> list[Measured]:
@@ -105,22 +107,26 @@ class _Asking:
         seconds, warm_up = share * self.pace.seconds, share * self.pace.warm_up
         return measure(server, lane, self.truth, **shape, seconds=seconds, warm_up=warm_up)
 
-    def in_turns(self, server: Running, lane: str, load: Load) -> Measured:
-        """Measure a lane between two halves of its base: the host's speed changes within minutes."""
+    def in_turns(self, server: Running, lane: str, load: Load) -> Iterator[Measured]:
+        """Measure a lane in turns with its base: the host's speed changes within seconds, and more within minutes."""
         base = self.bases.get(bool(LANES[lane].grpc))
         if base is None or server.peer.base:
-            return self.once(server, lane, load)
-        before = self.once(base, base.peer.lanes[0], load, 0.5)
-        measured = self.once(server, lane, load)
-        after = self.once(base, base.peer.lanes[0], load, 0.5)
-        if "error" in measured:
-            return measured
-        return {**measured, "times_base": measured["cpu_us"] / mean((before["cpu_us"], after["cpu_us"]))}
+            yield self.once(server, lane, load)
+            return
+        before = self.once(base, base.peer.lanes[0], load, 0.3)
+        for _ in range(self.pace.turns):
+            measured = self.once(server, lane, load, 0.6)
+            after = self.once(base, base.peer.lanes[0], load, 0.3)
+            if "error" not in measured:
+                measured["times_base"] = measured["cpu_us"] / mean((before["cpu_us"], after["cpu_us"]))
+            yield measured
+            before = after
 
     def everything(self, server: Running) -> Iterator[tuple[str, Load, Measured]]:
         peer = server.peer
         for lane in peer.lanes:
-            yield lane, SINGLE_SIXTEEN, (closed := self.in_turns(server, lane, SINGLE_SIXTEEN))
+            for closed in self.in_turns(server, lane, SINGLE_SIXTEEN):
+                yield lane, SINGLE_SIXTEEN, closed
             if peer.variant:
                 continue
             yield lane, ONE, self.once(server, lane, ONE)

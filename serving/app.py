@@ -10,6 +10,7 @@ from typing import Any
 
 from _bentoml_impl.server.app import ContextMiddleware, ServiceAppFactory
 from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.runner.container import DataContainerRegistry, DefaultContainer
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
@@ -32,6 +33,9 @@ from serving.worker import Worker
 _UNCOUNTED = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
 _PAGES = frozenset({"/", "/docs.json", "/schema.json", *site.PAGES})
 _STATIC = "/static_content/"
+
+# Rows that wait to be merged are lists. BentoML would ask for each of them whether it is one of seven other types.
+DataContainerRegistry.register_container(list, list, DefaultContainer)
 
 
 class AppFactory(ServiceAppFactory):
@@ -122,6 +126,9 @@ class AppFactory(ServiceAppFactory):
     @cached_property
     def _lanes(self) -> dict[str, Lane]:
         service = self._service_instance
+        for name in self.service.apis:
+            # BentoML would bind a method, and read its signature, anew for each call.
+            setattr(service, name, getattr(service, name))
 
         def call(name: str) -> Callable[..., Awaitable[Any]]:
             if self.service.apis[name].batchable:

@@ -1,10 +1,10 @@
 """Infer requests and responses of the Open Inference Protocol as HTTP bodies: JSON, with binary tensors after it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import pydantic_core
+from pydantic_core import from_json, to_json
 
 from serving.answers import Answer
 from serving.errors import RequestError, short, show
@@ -44,6 +44,8 @@ class InferRequest(NamedTuple):
     outputs: Sequence[tuple[str, bool]]
 
 
+# What is asked for where no output is named: all of them, with or without binary data.
+_ALL_OUTPUTS = {binary: tuple((name, binary) for name in OUTPUTS) for binary in (False, True)}
 # The outputs asked for by bodies that differ in nothing but the row.
 _seen: Seen[Sequence[tuple[str, bool]]] = Seen()
 
@@ -67,58 +69,54 @@ def decode(headers: RawHeaders, body: bytes) -> InferRequest:
     if rows is None:
         check_heads(heads)
         rows = to_rows(heads, _arrays(heads, inputs, tail))
-    wanted = _objects(request, "outputs")
-    everything = _parameter(request, "binary_data_output", bool, False)
-    binary = {_name(item): _parameter(item, "binary_data", bool, everything) for item in wanted}
-    outputs = [(each, binary.get(each, everything)) for each in check_outputs([_name(item) for item in wanted])]
+    outputs = _outputs(request)
     if one_row_last and isinstance(rows, tuple) and not name:
         _seen.keep(body, outputs)
     return InferRequest(name, rows, outputs)
 
 
+def _outputs(request: dict[str, Any]) -> Sequence[tuple[str, bool]]:
+    everything = _parameter(request, "binary_data_output", bool, False)
+    if "outputs" not in request:
+        return _ALL_OUTPUTS[everything]
+    wanted = _objects(request, "outputs")
+    binary = {_name(item): _parameter(item, "binary_data", bool, everything) for item in wanted}
+    return [(each, binary.get(each, everything)) for each in check_outputs([_name(item) for item in wanted])]
+
+
 def encode(name: str, predictions: Predictions, outputs: Sequence[tuple[str, bool]]) -> Answer:
     """Answer with the outputs, each as JSON or, if its flag is set, as binary data after the JSON."""
-    chunks = {output: as_bytes(output, predictions) for output, binary in outputs if binary}
-    sizes = tuple((output, len(chunks[output])) for output in chunks)
-    if len(sizes) == len(outputs) and not name:
-        header = _all_binary(predictions.model, len(predictions), sizes)
-    else:
-        header = _document(name, predictions.model, [_tensor(output, predictions, chunks) for output, _ in outputs])
-    if not chunks:
+    chunks = [as_bytes(output, predictions) if binary else b"" for output, binary in outputs]
+    sizes = tuple(map(len, chunks))
+    lists = [to_json(as_list(output, predictions)) for output, binary in outputs if not binary]
+    called = b',"id":%b' % to_json(name) if name else b""
+    header = _frame(predictions.model, len(predictions), tuple(outputs), sizes) % (called, *lists)
+    if len(lists) == len(outputs):
         return Answer(header)
-    return Answer(b"".join((header, *chunks.values())), _BINARY, ((_JSON_LENGTH_RAW, b"%d" % len(header)),))
-
-
-def _tensor(output: str, predictions: Predictions, chunks: Mapping[str, bytes]) -> dict[str, Any]:
-    tensor = _described(output, len(predictions))
-    if output in chunks:
-        return tensor | {"parameters": {"binary_data_size": len(chunks[output])}}
-    return tensor | {"data": as_list(output, predictions)}
+    return Answer(b"".join((header, *chunks)), _BINARY, ((_JSON_LENGTH_RAW, b"%d" % len(header)),))
 
 
 @lru_cache(256)
-def _all_binary(model: str, n: int, sizes: Sequence[tuple[str, int]]) -> bytes:
-    """Return the JSON of an answer that has all its outputs, whose sizes are given, after the JSON."""
-    tensors = [_described(output, n) | {"parameters": {"binary_data_size": size}} for output, size in sizes]
-    return _document("", model, tensors)
+def _frame(model: str, n: int, outputs: Sequence[tuple[str, bool]], sizes: Sequence[int]) -> bytes:
+    """Return the JSON of answers about n rows, with a `%b` for the id and for the data of each output in it.
 
-
-@lru_cache(256)
-def _described(output: str, n: int) -> dict[str, Any]:
-    return {"name": output, "datatype": OUTPUTS[output][0], "shape": output_shape(output, n)}
-
-
-def _document(name: str, model: str, tensors: Sequence[dict[str, Any]]) -> bytes:
-    content: dict[str, Any] = {"model_name": MODEL_NAME, "model_version": model.partition(":")[2]}
-    if name:
-        content["id"] = name
-    return pydantic_core.to_json({**content, "outputs": tensors})
+    Args:
+        sizes: of the outputs' binary data.
+    """
+    content = [
+        {"name": output, "datatype": OUTPUTS[output][0], "shape": output_shape(output, n)}
+        | ({"parameters": {"binary_data_size": size}} if binary else {"data": None})
+        for (output, binary), size in zip(outputs, sizes, strict=True)
+    ]
+    document = {"model_name": MODEL_NAME, "model_version": model.partition(":")[2], "id": None, "outputs": content}
+    frame = to_json(document).replace(b"%", b"%%")
+    return frame.replace(b',"id":null', b"%b").replace(b'"data":null', b'"data":%b')
 
 
 def read_object(body: bytes | memoryview) -> dict[str, Any]:
     """Read a JSON object. Raises RequestError 400."""
     try:
-        content = pydantic_core.from_json(bytes(body))
+        content = from_json(bytes(body))
     except ValueError as error:
         raise RequestError(400, f"the body is not JSON: {error}") from None
     if not isinstance(content, dict):
@@ -128,7 +126,7 @@ def read_object(body: bytes | memoryview) -> dict[str, Any]:
 
 def _objects(item: dict[str, Any], field: str) -> list[dict[str, Any]]:
     found = item.get(field, [])
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+    if not isinstance(found, list) or not {dict}.issuperset(map(type, found)):
         raise RequestError(400, f"{field} is {show(found)}; expected a list of objects")
     return found
 

@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from serving.log_metrics import log_metrics
 from serving.model import Floats
 from serving.schema import CLASSES
@@ -21,7 +19,8 @@ logger = logging.getLogger("bentoml.service")
 
 # A killed process loses what waits: with the time a write takes, never more than 250 ms.
 TICK_SECONDS = 0.1
-BATCH_ROWS = 500
+# Rows of a transaction: two INSERTs of `log_store`.
+BATCH_ROWS = 512
 MOST_ROWS = 100_000  # waiting, ~25 MB
 _BACKOFF_SECONDS = (0.1, 0.5, 1.0)
 _CLOSE_SECONDS = 5.0
@@ -38,18 +37,17 @@ class Call(NamedTuple):
 
     time: float
     answers: "Predictions"
-    rows: Floats | Sequence[Sequence[float]]
+    rows: Floats
     protocol: str
 
     def as_rows(self) -> list[Row]:
         """Return n rows as `log_store.COLUMNS`."""
         answers = self.answers
         labels, probabilities, outliers = answers.lists
-        rows = self.rows.tolist() if isinstance(self.rows, np.ndarray) else self.rows
         return [
             (name, self.time, answers.model, self.protocol, CLASSES[label], unlike, *features, *shares)
             for name, label, unlike, features, shares in zip(
-                answers.ids, labels, outliers, rows, probabilities, strict=True
+                answers.ids, labels, outliers, self.rows.tolist(), probabilities, strict=True
             )
         ]
 
@@ -84,7 +82,7 @@ class PredictionLog:
         self.store = store
         self._share = share
         self._days = days
-        self._calls: deque[Call] = deque()
+        self._calls: deque[Call | Row] = deque()
         self.pending = 0
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -98,20 +96,37 @@ class PredictionLog:
     def start(self) -> None:
         self._thread.start()
 
-    def add(self, answers: "Predictions", rows: Floats | Sequence[Sequence[float]], protocol: str) -> None:
-        """Hand over n answers and their rows, float64 [n, d] or n times d floats. Nothing may change later."""
-        # Here and not in the other thread, where they might become others than those that the client gets.
+    def add(self, answers: "Predictions", rows: Floats, protocol: str) -> None:
+        """Hand over n answers and their rows, float64 [n, d]. Nothing may change later."""
+        # Ids are made here and not in the other thread, where they might be others than those that the client gets.
         n = len(answers.ids)
+        if self._fits(n):
+            self._calls.append(Call(time.time(), answers, rows, protocol))
+
+    def add_one(self, answers: "Predictions", row: Sequence[float], protocol: str) -> None:
+        """Hand over one answer and its row, d floats."""
+        if self._fits(1):
+            score = answers.scores
+            # As a row at once: kept until they are written, the objects behind an answer would be many times as many,
+            # and the next requests would work in memory that no cache of the processor holds.
+            name, label = answers.ids[0], CLASSES[score.label]
+            self._calls.append(
+                (name, time.time(), answers.model, protocol, label, score.outlier, *row, *score.probabilities)
+            )
+
+    def _fits(self, n: int) -> bool:
+        """Take places for n rows, or count them as dropped."""
         with self._lock:
-            fits = self.pending + n <= MOST_ROWS
+            pending = self.pending
+            fits = pending + n <= MOST_ROWS
             if fits:
-                self.pending += n
+                self.pending = pending + n
         if not fits:
             self._metrics.dropped.inc(n)
-            return
-        self._calls.append(Call(time.time(), answers, rows, protocol))
-        if self.pending >= BATCH_ROWS and not self._wake.is_set():
+        # Once for each batch that fills up, and not for every call while one is being written.
+        elif pending < BATCH_ROWS <= pending + n:
             self._wake.set()
+        return fits
 
     def takes(self, prediction_id: str) -> bool:
         """Tell whether a prediction of this id is among the share that is logged."""
@@ -160,10 +175,14 @@ class PredictionLog:
         if not self._ready or self.store.vanished():
             self.store.prepare()
             self._ready = True
-        while rows or self._calls:
-            while self._calls and len(rows) < BATCH_ROWS:
-                made = self._calls.popleft().as_rows()
-                kept = [row for row in made if sampled(str(row[0]), self._share)]
+        # What comes meanwhile waits for the next time: by itself it would be written a few rows at a time.
+        calls = len(self._calls)
+        while rows or calls:
+            while calls and len(rows) < BATCH_ROWS:
+                calls -= 1
+                call = self._calls.popleft()
+                made = call.as_rows() if isinstance(call, Call) else [call]
+                kept = made if self._share >= 1 else [row for row in made if sampled(str(row[0]), self._share)]
                 rows += kept
                 self._done(len(made) - len(kept))
             batch = rows[:BATCH_ROWS]

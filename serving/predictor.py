@@ -130,7 +130,7 @@ class Predictor:
         metrics.observe_one(row, score, protocol, time.perf_counter() - start)
         answers = Predictions(score, stored.tag)
         if self.log is not None:
-            self.log.add(answers, [row], protocol)
+            self.log.add_one(answers, row, protocol)
         return answers
 
     def explain(self, row: Floats) -> dict[str, Any]:

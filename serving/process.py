@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import logging
 import sys
 
 # Objects made before the collector looks at them; Python's own number is 700, a few requests' worth.
@@ -19,6 +20,8 @@ def tune() -> None:
     _spare_the_collector()
     _keep_memory()
     sys.setswitchinterval(_SWITCH_SECONDS)
+    # Uvicorn would put a line together for every request, which BentoML then drops: ours is BentoML's own access log.
+    logging.getLogger("uvicorn.access").propagate = False
 
 
 def _spare_the_collector() -> None:

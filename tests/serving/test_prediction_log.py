@@ -91,7 +91,7 @@ def test_what_was_answered_can_be_read_back_exactly(store: LogStore) -> None:
     many = Scores(label[1:], shares[1:], density[1:], outlier[1:])
     answers = Predictions(one, MODEL), Predictions(many, MODEL)
     with logging_to(store) as log:
-        log.add(answers[0], [rows[0].tolist()], "http")
+        log.add_one(answers[0], rows[0].tolist(), "http")
         log.add(answers[1], rows[1:], "grpc")
     ids = answers[0].ids + answers[1].ids
     with store.engine.connect() as connection:
